@@ -1,0 +1,54 @@
+"""The seam between the emulators and the process that serves them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from starlette.routing import BaseRoute
+
+from localazure.config import Config
+
+# Azurite's published development account: every installation has the same key, so it is no secret.
+STORAGE_ACCOUNT = "devstoreaccount1"
+STORAGE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where everything listens. `blob`/`table` are in account-host form, `storage_ip` in path form for clients
+    that resolve names themselves (no trailing slashes anywhere)."""
+
+    azure: str  # https://localhost:8443
+    functions: str  # http://127.0.0.1:7071
+    blob: str  # https://devstoreaccount1.blob.localhost:10000
+    table: str  # https://devstoreaccount1.table.localhost:10002
+    storage_ip: str  # https://127.0.0.1:10000/devstoreaccount1
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What every emulator is handed: the configuration, where to keep state, addresses, and generated secrets."""
+
+    config: Config
+    state: Path
+    addresses: Addresses
+    ca_bundle: Path
+    secrets: Mapping[str, str]
+
+
+class EventSink(Protocol):
+    """Takes an event that happened at `source` (a topic or workspace name); durable once it returns; thread-safe."""
+
+    def __call__(self, source: str, event: Mapping[str, Any]) -> None: ...
+
+
+class Service(Protocol):
+    """One emulator: its routes on the azure server, and its background work between `start` and `stop`."""
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
