@@ -1,0 +1,127 @@
+"""What a caller does with a task hub. Everything is durable once the call has returned."""
+
+import asyncio
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import durabletask.internal.orchestrator_service_pb2 as pb
+
+from localazure.task_hub.engine import Engine
+from localazure.task_hub.model import (
+    Executor,
+    Instance,
+    InstanceExists,
+    NoSuchInstance,
+    Query,
+    Status,
+)
+from localazure.task_hub.store import Reader, connect, lock
+from localazure.task_hub.writer import Writer
+
+# Azure's own rule for ids.
+_INSTANCE_ID = re.compile(r"[^@/\\#?\x00-\x1f\x7f][^/\\#?\x00-\x1f\x7f]{0,99}")
+
+
+class TaskHub:
+    """A running task hub. Get one from `open_task_hub`."""
+
+    def __init__(self, engine: Engine, reader: Reader):
+        self._engine, self._reader = engine, reader
+
+    async def start(
+        self,
+        name: str,
+        payload: str | None = None,
+        instance_id: str | None = None,
+        *,
+        start_at: float | None = None,
+        replaceable: Iterable[Status] | None = None,
+    ) -> str:
+        """Start orchestrator `name`; returns the instance's id. Raises `InstanceExists`, ValueError for a bad id.
+
+        A finished instance of that id is overwritten (Azure's default); `replaceable` names other statuses.
+        """
+        chosen = instance_id or uuid.uuid4().hex
+        if not _INSTANCE_ID.fullmatch(chosen):
+            raise ValueError(f"Instance id {chosen!r}: 1 to 100 characters, none of / \\ # ?, not beginning with @.")
+        await self._engine.apply(
+            lambda to: to.start(chosen, name, payload, start_at=start_at, replaceable=replaceable)
+        )
+        return chosen
+
+    async def raise_event(self, instance_id: str, name: str, payload: str | None = None) -> None:
+        """Deliver an external event. Raises `NoSuchInstance`, `InstanceFinished`."""
+        await self._engine.apply(lambda to: to.raise_event(instance_id, name, payload))
+
+    async def terminate(self, instance_id: str, output: str | None = None, *, recursive: bool = True) -> None:
+        await self._engine.apply(lambda to: to.terminate(instance_id, output, recursive=recursive))
+
+    async def suspend(self, instance_id: str, reason: str | None = None) -> None:
+        await self._engine.apply(lambda to: to.suspend(instance_id, reason))
+
+    async def resume(self, instance_id: str, reason: str | None = None) -> None:
+        await self._engine.apply(lambda to: to.resume(instance_id, reason))
+
+    async def purge(self, instance_id: str, *, recursive: bool = False) -> int:
+        """Forget a finished instance, with `recursive` its children. Returns the number forgotten."""
+        return await self._engine.apply(lambda to: to.purge(instance_id, recursive=recursive))
+
+    async def purge_matching(self, query: Query, *, recursive: bool = False) -> int:
+        """Forget the finished instances that match. Returns the number forgotten."""
+        finished = [instance.id for instance in self._reader.query(query) if instance.status.finished]
+        return sum([await self._purge_if_there(instance_id, recursive) for instance_id in finished])
+
+    async def _purge_if_there(self, instance_id: str, recursive: bool) -> int:
+        try:
+            return await self.purge(instance_id, recursive=recursive)
+        except (NoSuchInstance, InstanceExists):  # gone with its parent, or started again meanwhile
+            return 0
+
+    def get(self, instance_id: str) -> Instance | None:
+        return self._reader.instance(instance_id)
+
+    def history(self, instance_id: str) -> list[pb.HistoryEvent]:
+        """The history of the instance's current execution; empty for an unknown one."""
+        return self._reader.history(instance_id)
+
+    def query(self, query: Query) -> list[Instance]:
+        return self._reader.query(query)
+
+    async def wait_until_started(self, instance_id: str) -> Instance | None:
+        """Wait, without a limit, until the instance has had a turn. None for an unknown one."""
+        return await self._wait(instance_id, lambda instance: instance.status != Status.PENDING)
+
+    async def wait_until_finished(self, instance_id: str) -> Instance | None:
+        """Wait, without a limit, until the instance is finished. None for an unknown one."""
+        return await self._wait(instance_id, lambda instance: instance.status.finished)
+
+    async def _wait(self, instance_id: str, condition: Callable[[Instance], bool]) -> Instance | None:
+        while (instance := self.get(instance_id)) is not None and not condition(instance):
+            await self._engine.changed(instance_id)
+        return instance
+
+
+@asynccontextmanager
+async def open_task_hub(
+    path: Path, executor: Executor, *, turns: int = 8, activities: int = 10
+) -> AsyncIterator[TaskHub]:
+    """Open the task hub in the file `path` and drive it until the block ends.
+
+    At most `turns` orchestrator turns and `activities` activities run at once. Raises `TaskHubLocked`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    claim = lock(path)
+    writer = Writer(connect(path), asyncio.get_running_loop())
+    reading = connect(path)
+    engine = Engine(Reader(reading), writer, executor, turns=turns, activities=activities)
+    engine.start()
+    try:
+        yield TaskHub(engine, Reader(reading))
+    finally:
+        await engine.stop()
+        await writer.close()
+        reading.close()
+        claim.close()

@@ -1,0 +1,147 @@
+"""What a turn of an orchestrator decided, as history and work to do. Pure: reads no clock, touches no store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import durabletask.internal.helpers as events
+import durabletask.internal.orchestrator_service_pb2 as pb
+from google.protobuf.message import Message as ProtobufMessage
+
+from localazure.task_hub.model import Status, capped, failure_details
+
+
+@dataclass(frozen=True)
+class ScheduledActivity:
+    task: int
+    name: str
+    payload: str | None
+
+
+@dataclass(frozen=True)
+class ScheduledTimer:
+    due: float
+    event: pb.HistoryEvent
+
+
+@dataclass(frozen=True)
+class Child:
+    task: int
+    id: str
+    name: str
+    payload: str | None
+
+
+@dataclass(frozen=True)
+class Message:
+    target: str
+    event: pb.HistoryEvent
+
+
+@dataclass(frozen=True)
+class Completion:
+    """How the execution ended. For `CONTINUED_AS_NEW`, `output` is the next execution's input."""
+
+    status: Status
+    output: str | None
+    failure: pb.TaskFailureDetails | None = None
+    carried_over: tuple[pb.HistoryEvent, ...] = ()
+
+
+@dataclass
+class Decision:
+    """Everything one turn leads to; `history` is what to append."""
+
+    history: list[pb.HistoryEvent]
+    custom_status: str | None = None
+    activities: list[ScheduledActivity] = field(default_factory=list[ScheduledActivity])
+    timers: list[ScheduledTimer] = field(default_factory=list[ScheduledTimer])
+    children: list[Child] = field(default_factory=list[Child])
+    messages: list[Message] = field(default_factory=list[Message])
+    completion: Completion | None = None
+
+
+def decide(response: pb.OrchestratorResponse, new: Sequence[pb.HistoryEvent], now: datetime) -> Decision:
+    """Turn an orchestrator's actions into history and work. Entities fail the instance: they are not supported."""
+    decision = Decision(list(new), _text(response, "customStatus"))
+    for action in response.actions:
+        if decision.completion is None:
+            _apply(action, decision)
+    for event in decision.history:
+        if not event.timestamp.seconds:
+            event.timestamp.FromDatetime(now)
+    return decision
+
+
+def failed(error_type: str, message: str, new: Sequence[pb.HistoryEvent], now: datetime) -> Decision:
+    """The decision of a turn that could not be run."""
+    action = events.new_complete_orchestration_action(
+        -1, pb.ORCHESTRATION_STATUS_FAILED, None, failure_details(error_type, message)
+    )
+    return decide(pb.OrchestratorResponse(actions=[action]), new, now)
+
+
+def _apply(action: pb.OrchestratorAction, decision: Decision) -> None:
+    match action.WhichOneof("orchestratorActionType"):
+        case "scheduleTask":
+            _schedule_activity(action, decision)
+        case "createTimer":
+            _create_timer(action, decision)
+        case "createSubOrchestration":
+            _create_child(action, decision)
+        case "sendEvent":
+            _send_event(action, decision)
+        case "completeOrchestration":
+            _complete(action.completeOrchestration, decision)
+        case unsupported:
+            _refuse(str(unsupported), decision)
+
+
+def _schedule_activity(action: pb.OrchestratorAction, decision: Decision) -> None:
+    task = action.scheduleTask
+    payload = _text(task, "input") or None  # the SDK repeats a missing input as "" when it retries
+    decision.activities.append(ScheduledActivity(action.id, task.name, payload))
+    decision.history.append(events.new_task_scheduled_event(action.id, task.name, payload))
+
+
+def _create_timer(action: pb.OrchestratorAction, decision: Decision) -> None:
+    fire_at = action.createTimer.fireAt.ToDatetime(tzinfo=UTC)
+    fired = events.new_timer_fired_event(action.id, fire_at)
+    decision.timers.append(ScheduledTimer(fire_at.timestamp(), fired))
+    decision.history.append(events.new_timer_created_event(action.id, fire_at))
+
+
+def _create_child(action: pb.OrchestratorAction, decision: Decision) -> None:
+    child = action.createSubOrchestration
+    payload = _text(child, "input")
+    decision.children.append(Child(action.id, child.instanceId, child.name, payload))
+    decision.history.append(
+        events.new_sub_orchestration_created_event(action.id, child.name, child.instanceId, payload)
+    )
+
+
+def _send_event(action: pb.OrchestratorAction, decision: Decision) -> None:
+    sent, target = action.sendEvent, action.sendEvent.instance.instanceId
+    payload = _text(sent, "data")
+    decision.messages.append(Message(target, events.new_event_raised_event(sent.name, payload)))
+    decision.history.append(events.new_event_sent_event(action.id, target, payload, name=sent.name))
+
+
+def _complete(action: pb.CompleteOrchestrationAction, decision: Decision) -> None:
+    failure = capped(action.failureDetails) if action.HasField("failureDetails") else None
+    status = Status(action.orchestrationStatus)
+    output = _text(action, "result")
+    decision.completion = Completion(status, output, failure, tuple(action.carryoverEvents))
+    decision.history.append(events.new_execution_completed_event(action.orchestrationStatus, output, failure))
+
+
+def _refuse(kind: str, decision: Decision) -> None:
+    message = f"The orchestrator asked for '{kind}'. localazure's task hub has no durable entities and no rewind."
+    failure = failure_details("NotImplementedError", message)
+    decision.completion = Completion(Status.FAILED, None, failure)
+    decision.history.append(events.new_execution_completed_event(pb.ORCHESTRATION_STATUS_FAILED, None, failure))
+
+
+def _text(message: ProtobufMessage, field_name: str) -> str | None:
+    """The value of an optional text field."""
+    return getattr(message, field_name).value if message.HasField(field_name) else None
