@@ -1,0 +1,46 @@
+# `make demo` and `make test` need nothing prepared: scripts/setup builds what is missing.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-app test-components lint bench up down clean
+
+PYTHON := .venv/bin/python
+STATE := .localazure
+CONFIG := infra/local.yaml
+TOOLS := $(STATE)/component-tests
+export LOCALAZURE_ENVIRONMENT_CACHE := $(CURDIR)/$(STATE)/environments
+export PATH := $(PATH):$(CURDIR)/.uv/bin
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Build .venv, node_modules and the training environment (the other targets do it by themselves)
+	@scripts/setup
+
+demo: setup ## The whole journey on this machine [DATA=folder of CSV files] [MAPPING=file] [YES=1] [RESET=1]
+	@$(PYTHON) -m demo --state $(STATE) --config $(CONFIG) $(if $(DATA),--data "$(DATA)") \
+		$(if $(MAPPING),--mapping "$(MAPPING)") $(if $(filter 1,$(YES)),--yes) $(if $(filter 1,$(RESET)),--reset)
+
+test: test-app test-components ## Every test
+
+test-app: setup ## Tests of the app, the emulators and the demo [ARGS="-k name"]
+	$(PYTHON) -m pytest -n 2 tests $(ARGS)
+
+test-components: setup ## Tests of the Azure ML components, in the training environment
+	@scripts/component-tests $(TOOLS) $(ARGS)
+
+lint: setup ## ruff, pyright, import-linter
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m pyright
+	$(PYTHON) -m importlinter.cli
+
+bench: setup ## Cold import of the app against a bare durable app
+	@$(PYTHON) scripts/bench_import.py
+
+up: setup ## Start the local Azure with the app on it, and keep it in the foreground
+	@$(PYTHON) -m localazure up --config $(CONFIG) --state $(STATE)
+
+down: ## Stop the local Azure; its state stays
+	@$(PYTHON) -m localazure down --state $(STATE)
+
+clean: ## Remove everything that was built or recorded
+	rm -rf .venv .uv node_modules $(STATE) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
