@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ruamel.yaml import YAML
 
 
@@ -46,12 +46,19 @@ class Subscription(_Section):
     function: str
     event_types: tuple[str, ...] = ()
     subject_begins_with: str = ""
+    subject_ends_with: str = ""
+    max_events_per_batch: int = Field(default=1, ge=1, le=5000)
 
 
 class EventGrid(_Section):
+    """Custom topics and subscriptions. A failed delivery waits `retry_seconds[attempt - 1]` (the last one repeats)."""
+
     topics: tuple[str, ...] = ()
+    resource_group: str = "local-rg"
     subscriptions: tuple[Subscription, ...] = ()
-    retry_seconds: tuple[float, ...] = (1, 2, 5, 10, 30, 60, 300)
+    retry_seconds: tuple[float, ...] = Field(default=(1, 2, 5, 10, 30, 60, 300), min_length=1)
+    max_attempts: int = Field(default=30, ge=1)
+    time_to_live_seconds: float = Field(default=86400, gt=0)
 
 
 class GitRepository(_Section):
@@ -80,6 +87,17 @@ class Config(_Section):
     repositories: tuple[GitRepository, ...] = ()
     functions: FunctionsApp | None = None
     settings: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _sources_exist(self) -> Self:
+        known = {*self.event_grid.topics, *(workspace.name for workspace in self.workspaces)}
+        for subscription in self.event_grid.subscriptions:
+            if subscription.source not in known:
+                raise ValueError(
+                    f"event_grid.subscriptions: {subscription.name!r} listens to {subscription.source!r}, "
+                    f"which is neither a topic nor a workspace (known: {', '.join(sorted(known)) or 'none'})"
+                )
+        return self
 
     @classmethod
     def read(cls, path: Path) -> Self:

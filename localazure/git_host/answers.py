@@ -1,0 +1,106 @@
+"""What the REST handlers share: the call they answer, GitHub's errors, pagination."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from localazure.documents import Documents
+from localazure.git_host.repository import Repository
+from localazure.web import Refusal
+
+DOCUMENTATION = "https://docs.github.com/rest"
+MAX_PER_PAGE = 100
+
+
+@dataclass(frozen=True)
+class Call:
+    """One authorised request for one repository. `push` announces a ref that the server itself moved."""
+
+    request: Request
+    repository: Repository
+    documents: Documents
+    base_url: str
+    push: Callable[[Repository, str, str, str], Awaitable[None]]
+
+    @property
+    def url(self) -> str:
+        """The repository's own URL."""
+        return f"{self.base_url}/api/v3/repos/{self.repository.name}"
+
+    def path(self, name: str) -> str:
+        return self.request.path_params.get(name, "")
+
+    def query(self, name: str, default: str) -> str:
+        return self.request.query_params.get(name) or default
+
+    @property
+    def wants_raw(self) -> bool:
+        return "raw" in self.request.headers.get("accept", "")
+
+    async def commit(self, reference: str, status: int = 404) -> str:
+        """The sha of the commit that `reference` names; refuses as GitHub does."""
+        sha = await self.repository.resolve(reference)
+        if sha is None:
+            raise github_error(status, f"No commit found for the ref {reference}")
+        return sha
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+def github_error(status: int, message: str, errors: Sequence[dict[str, str]] = ()) -> Refusal:
+    body: dict[str, Any] = {"message": message, "documentation_url": DOCUMENTATION, "status": str(status)}
+    return Refusal(status, body | ({"errors": list(errors)} if errors else {}))
+
+
+def not_found() -> Refusal:
+    return github_error(404, "Not Found")
+
+
+def invalid(resource: str, field: str, message: str, code: str = "invalid") -> Refusal:
+    """422 that names the field."""
+    error = {"resource": resource, "field": field, "code": code, "message": message}
+    return github_error(422, f"Validation Failed: {field}: {message}", [error])
+
+
+async def json_object(call: Call) -> dict[str, Any]:
+    """The request's body; refuses with 400 as GitHub does."""
+    try:
+        body = await call.request.json()
+    except ValueError:
+        raise github_error(400, "Problems parsing JSON") from None
+    if not isinstance(body, dict):
+        raise github_error(400, "Body should be a JSON object")
+    return body
+
+
+def text(body: dict[str, Any], resource: str, field: str) -> str:
+    """A required string of the body; refuses with 422."""
+    value = body.get(field)
+    if not isinstance(value, str) or not value:
+        raise invalid(resource, field, "a string is required", "missing_field")
+    return value
+
+
+def paginated(call: Call, items: Sequence[Any]) -> Response:
+    """The page asked for (`per_page` 30, at most 100) with GitHub's `Link` header."""
+    size = min(_positive(call.query("per_page", "30"), 30), MAX_PER_PAGE)
+    number = _positive(call.query("page", "1"), 1)
+    last = max(1, -(-len(items) // size))
+    links = []
+    if number < last:
+        links = [_link(call, size, number + 1, "next"), _link(call, size, last, "last")]
+    shown = list(items[(number - 1) * size : number * size])
+    return JSONResponse(shown, headers={"link": ", ".join(links)} if links else None)
+
+
+def _link(call: Call, size: int, number: int, relation: str) -> str:
+    url = f"{call.base_url}{call.request.url.path}"
+    return f'<{url}?per_page={size}&page={number}>; rel="{relation}"'
+
+
+def _positive(text: str, default: int) -> int:
+    return int(text) if text.isdecimal() and int(text) > 0 else default

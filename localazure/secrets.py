@@ -1,0 +1,28 @@
+"""Secrets of one local Azure: generated once, kept in `state/secrets.json`, readable by its owner alone."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+NAMES = ("functions_key", "webhook", "git_token", "identity_header", "event_grid_key")
+
+
+def load_or_create(state: Path) -> dict[str, str]:
+    """The secrets by name; a missing one is generated and written before it is handed out."""
+    path = state / "secrets.json"
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    missing = [name for name in NAMES if name not in known]
+    if missing:
+        known |= {name: secrets.token_urlsafe(32) for name in missing}
+        _write(path, json.dumps(known, indent=2))
+    return known
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    draft.replace(path)

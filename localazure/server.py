@@ -1,0 +1,83 @@
+"""The azure server: every emulator on one port, over TLS. `python -m localazure.server --config FILE --state DIR`."""
+
+import argparse
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from localazure.email import Email
+from localazure.event_grid import EventGrid
+from localazure.git_host import GitHost
+from localazure.identity import Identity
+from localazure.runtime import open_runtime
+from localazure.service import Runtime, Service
+from localazure.tls import ensure_certificates
+from localazure.web import Refusal, page, refuse
+
+
+def services(runtime: Runtime) -> list[Service]:
+    """Every emulator, composed: identity verifies for the others, Event Grid takes Azure ML's events."""
+    from localazure.machine_learning import MachineLearning
+
+    identity = Identity(runtime)
+    event_grid = EventGrid(runtime, identity.tokens)
+    email = Email(runtime, identity.tokens)
+    return [identity, event_grid, email, GitHost(runtime), MachineLearning(runtime, event_grid.emit)]
+
+
+def application(runtime: Runtime, emulators: Sequence[Service]) -> Starlette:
+    """One app that answers for all `emulators`, starts them in order and stops them in reverse."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as running:
+            for emulator in emulators:
+                await emulator.start()
+                running.push_async_callback(emulator.stop)
+            yield
+
+    async def index(_: Request) -> Response:
+        return page("index.html", runtime=runtime)
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    own = [Route("/", index), Route("/health", health)]
+    routes = [*own, *(route for emulator in emulators for route in emulator.routes)]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Refusal: refuse})
+
+
+def serve(runtime: Runtime) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    certificates = ensure_certificates(runtime.state)
+    uvicorn.run(
+        application(runtime, services(runtime)),
+        host="127.0.0.1",
+        port=runtime.config.ports.azure,
+        ssl_certfile=certificates.certificate,
+        ssl_keyfile=certificates.key,
+        log_level="info",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--state", type=Path, required=True)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    serve(open_runtime(arguments.config, arguments.state))
+
+
+if __name__ == "__main__":
+    main()
