@@ -1,0 +1,1 @@
+"""Busbar: a control plane that runs a fleet of forecasting models like one."""

@@ -1,0 +1,68 @@
+"""Every name Busbar gives to something in Azure. A job's name and an instance's id are the idempotency key."""
+
+import hashlib
+from datetime import date
+
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.policies import Stage
+
+TRAINING_COMPONENT = "training_pipeline"
+SCORING_COMPONENT = "scoring_pipeline"
+MERGE_COMPONENT = "etl_merge"
+
+
+def data_asset(key: CircuitKey) -> str:
+    """`PLANT1_CIRC1`: the circuit's MLTable; its version is the cutoff date."""
+    return f"{key.plant_id}_{key.circuit_id}"
+
+
+def data_version(cutoff: date, revision: int = 1) -> str:
+    """`2025-12-09`, and `2025-12-09.2` where another Delta version was pinned for the same cutoff date."""
+    return cutoff.isoformat() if revision == 1 else f"{cutoff.isoformat()}.{revision}"
+
+
+def model(key: CircuitKey) -> str:
+    return f"{key.plant_id}_{key.circuit_id}_model"
+
+
+def training_job(key: CircuitKey, training_hash: str, attempt: int) -> str:
+    """`train-PLANT1-CIRC1-<hash12>-a1`: Azure ML never reuses a job's name, so an attempt is a new one."""
+    return f"train-{key.plant_id}-{key.circuit_id}-{training_hash}-a{attempt}"
+
+
+def scoring_job(stage: Stage, key: CircuitKey, deployment: str, day: date, attempt: int) -> str:
+    return f"score-{stage}-{key.plant_id}-{deployment}-{day.isoformat()}-a{attempt}"
+
+
+def merge_job(digest: str, attempt: int) -> str:
+    """A merge of raw files: one job for one state of the raw container."""
+    return f"merge-{digest}-a{attempt}"
+
+
+def training_run(commit: str) -> str:
+    """The training pipeline's instance id: the same commit is the same run."""
+    return f"train-{commit}"
+
+
+def training_circuit(run: str, key: CircuitKey) -> str:
+    return f"{run}-{key.plant_id}-{key.circuit_id}"
+
+
+def deployment_run(stage: Stage, release: str) -> str:
+    return f"deploy-{stage}-{release}"
+
+
+def scoring_run(stage: Stage, day: date, suffix: str = "") -> str:
+    return f"score-{stage}-{day.isoformat()}{suffix and '-' + suffix}"
+
+
+def endpoint(key: CircuitKey, stage: Stage, workspace_id: str) -> str:
+    """One batch endpoint a plant: `be-plant1-test-3f9c`. Names are unique in a region, hence the suffix (4 hex
+    of the workspace's id); 3 to 32 letters, digits and dashes."""
+    suffix = hashlib.sha256(workspace_id.lower().encode()).hexdigest()[:4]
+    return f"be-{key.plant_id.lower()}-{stage}-{suffix}"
+
+
+def deployment(key: CircuitKey, model_version: str) -> str:
+    """One deployment a circuit and model version, within its plant's endpoint: `circ1-v3`."""
+    return f"{key.circuit_id.lower()}-v{model_version}"

@@ -1,0 +1,52 @@
+"""Release sets: the immutable list of pins that people approve and stages deploy."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.gates import Metrics
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Exactly one model of one circuit, with everything that made it."""
+
+    key: CircuitKey
+    model_name: str
+    model_version: str
+    training_hash: str
+    cutoff_date: str
+    data_asset_version: str
+    environment: str
+    component_version: str
+    scoring_version: str
+    job: str
+    circuit_config: str
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class ReleaseSet:
+    """What a run offers: `id` is `r-` and the first 12 hex digits of `digest`."""
+
+    run: str
+    commit: str
+    requester: str
+    pins: tuple[Pin, ...]
+    environment_name: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the canonical content: an approval is bound to it."""
+        content = asdict(self) | {"pins": [asdict(pin) for pin in sorted(self.pins, key=lambda pin: pin.key)]}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    @property
+    def id(self) -> str:
+        return f"r-{self.digest[:12]}"
+
+    def without(self, excluded: tuple[CircuitKey, ...]) -> "ReleaseSet":
+        """The same release less the excluded circuits: another digest, another approval."""
+        kept = tuple(pin for pin in self.pins if pin.key not in excluded)
+        return ReleaseSet(self.run, self.commit, self.requester, kept, self.environment_name)

@@ -1,0 +1,110 @@
+"""What to train: the training hash and the decision per circuit."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from busbar.domain.changes import ChangeType
+from busbar.domain.circuits import Circuit, CircuitKey
+from busbar.domain.versions import Version
+
+
+@dataclass(frozen=True)
+class Assets:
+    """The versions a run trains with: environment, pipeline component, scoring component."""
+
+    environment_name: str
+    environment_version: str
+    component_version: str
+    scoring_version: str
+
+
+@dataclass(frozen=True)
+class PinnedData:
+    """A circuit's data asset: name, version (the cutoff date), and the Delta version it pins for ever."""
+
+    key: CircuitKey
+    asset_name: str
+    asset_version: str
+    delta_version: int
+    cutoff_date: str
+
+
+def training_hash(circuit: Circuit, delta_version: int, assets: Assets) -> str:
+    """SHA-256, first 12 hex digits, of canonical JSON over everything that would change the model.
+
+    Of the environment only the major version counts: a breaking one retrains, a non-breaking one does not.
+    Sensors, sampling and limits are part of it: another sensor is another model, another limit is another evidence.
+    """
+    content = {
+        "cutoff_date": circuit.cutoff_date.isoformat(),
+        "delta_version": delta_version,
+        "training_days": circuit.training_days,
+        "frequency_minutes": circuit.frequency_minutes,
+        "sensors": list(circuit.sensors),
+        "limits": {sensor: [limits.low, limits.high] for sensor, limits in circuit.limits.items()},
+        "hyperparameters": dict(circuit.hyperparameters),
+        "pipeline_component_version": assets.component_version,
+        "environment_major": Version.parse(assets.environment_version).major,
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+class Verdict(StrEnum):
+    """How a circuit's latest training ended, or where it stands."""
+
+    TRAINING = "training"
+    TRAINED = "trained"
+    GATED_OUT = "gated out"
+    QUARANTINED = "quarantined"
+    SUPERSEDED = "superseded"
+
+    @property
+    def settled(self) -> bool:
+        return self is not Verdict.TRAINING
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is on record of a circuit's latest training."""
+
+    training_hash: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a circuit trains, with the sentence that pages, mails and audit print."""
+
+    key: CircuitKey
+    train: bool
+    reason: str
+    training_hash: str
+    change: ChangeType | None = None
+
+
+def decide(
+    circuit: Circuit,
+    computed_hash: str,
+    last: Trained | None,
+    *,
+    named_by_hand: bool,
+    change: ChangeType | None,
+    detail: str,
+) -> Decision:
+    """Train what has no settled verdict for its hash. `detail` says what the commit changed, for the sentence."""
+
+    def verdict(train: bool, reason: str) -> Decision:
+        return Decision(circuit.key, train, reason, computed_hash, change)
+
+    if named_by_hand:
+        return verdict(True, f"retrain {circuit.key}: named by hand")
+    if last is None:
+        return verdict(True, f"train {circuit.key}: new circuit")
+    if last.training_hash != computed_hash:
+        return verdict(True, f"retrain {circuit.key}: {detail or 'training hash changed'}")
+    if not last.verdict.settled:
+        return verdict(True, f"train {circuit.key}: an earlier run did not finish it")
+    return verdict(False, f"skip {circuit.key}: training hash {computed_hash} is already {last.verdict}")

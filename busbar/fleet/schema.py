@@ -1,0 +1,218 @@
+"""The keys of the files in `config/`, their types and bounds. Strict: nothing is coerced, nothing is ignored."""
+
+import re
+from datetime import date
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.errors import BadRequest
+from busbar.domain.policies import BranchAction, GateName
+
+
+def _identifier(text: str) -> str:
+    try:
+        valid = CircuitKey.parse(f"{text}/X").plant_id == text
+    except BadRequest:
+        valid = False
+    if not valid:
+        raise ValueError(f"{text!r} is not 1 to 16 letters and digits, a letter first")
+    return text
+
+
+def _label(text: str) -> str:
+    if not (text and text.isprintable() and text == text.strip() and len(text) <= 100):
+        raise ValueError(f"{text[:60]!r} is not 1 to 100 printable characters without blanks around them")
+    return text
+
+
+def _date(value: Any) -> date:
+    if not (isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII)):
+        raise ValueError(f"{value!r} is not a date, YYYY-MM-DD")
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not a date: {error}") from error
+
+
+def _mail(text: str) -> str:
+    if not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+", text):
+        raise ValueError(f"{text!r} is not a mail address")
+    return text
+
+
+def _object_id(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
+        raise ValueError(f"{text!r} is not a directory object id (a GUID)")
+    return str(UUID(text))
+
+
+def _relative(text: str) -> str:
+    if text.startswith("/") or ".." in text.split("/"):
+        raise ValueError(f"{text!r} is not a path within the raw container, like PLANT1/*.csv")
+    return text
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Label = Annotated[str, AfterValidator(_label)]
+IsoDate = Annotated[date, BeforeValidator(_date)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Hours = Annotated[float, Field(gt=0, le=720)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+TrainingDays = Annotated[int, Field(ge=1, le=3650)]
+FrequencyMinutes = Annotated[int, Field(ge=1, le=1440)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Hyperparameters(Strict):
+    """What train_lstm takes; look_back, horizon, patch and season are numbers of rows."""
+
+    look_back: int = Field(96, ge=8, le=2000)
+    horizon: int = Field(24, ge=1, le=500)
+    patch: int = Field(12, ge=1)
+    units: int = Field(64, ge=4, le=512)
+    epochs: int = Field(8, ge=1, le=200)
+    batch_size: int = Field(64, ge=8, le=4096)
+    learning_rate: float = Field(0.002, gt=0, lt=1)
+    season: int = Field(24, ge=1)
+    seed: int = Field(7, ge=0, lt=2**32)
+
+    @model_validator(mode="after")
+    def _fit_the_look_back(self) -> Self:
+        if self.look_back % self.patch:
+            raise ValueError(f"patch {self.patch} does not divide look_back {self.look_back}")
+        if self.season > self.look_back:
+            raise ValueError(f"season {self.season} is longer than look_back {self.look_back}")
+        return self
+
+
+class LimitsOfSensor(Strict):
+    low: float | None = None
+    high: float | None = None
+
+    @model_validator(mode="after")
+    def _say_something(self) -> Self:
+        if self.low is None and self.high is None:
+            raise ValueError("set low, high or both")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low {self.low} is not below high {self.high}")
+        return self
+
+
+class ThresholdsOfModel(Strict):
+    max_mae: float | None = Field(None, gt=0)
+    max_rmse: float | None = Field(None, gt=0)
+    min_accuracy: Share | None = None
+    min_precision: Share | None = None
+    min_recall: Share | None = None
+
+
+class Defaults(Strict):
+    training_days: TrainingDays = 90
+    frequency_minutes: FrequencyMinutes = 60
+    hyperparameters: Hyperparameters = Hyperparameters()  # pyright: ignore[reportCallIssue]  # all have defaults
+    owner: Label | None = None
+
+
+class CircuitItem(Defaults):
+    plant_id: Identifier
+    circuit_id: Identifier
+    sensors: list[Label] = Field(min_length=1, max_length=100)
+    cutoff_date: IsoDate
+    limits: dict[str, LimitsOfSensor] = {}
+    thresholds: ThresholdsOfModel = ThresholdsOfModel()  # pyright: ignore[reportCallIssue]  # all have defaults
+    delta_version: int | None = Field(None, ge=0)
+
+
+class CircuitsFile(Strict):
+    """`circuits.yaml`: the items are read one by one, over the defaults."""
+
+    defaults: dict[str, Any] = {}
+    circuits: list[Any]
+
+
+class PersonItem(Strict):
+    login: Label
+    mail: Annotated[str, AfterValidator(_mail)]
+    object_id: Annotated[str, AfterValidator(_object_id)]
+    groups: list[Label] = []
+
+
+class PeopleFile(Strict):
+    people: list[Any]
+
+
+class SourceItem(Strict):
+    plant_id: Identifier
+    files: Annotated[Label, AfterValidator(_relative)]
+    time_columns: list[Label] = Field(["time"], min_length=1, max_length=6)
+    timezone: str = "UTC"
+    time_format: Label | None = None
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    columns: dict[str, dict[str, Label]] = {}
+
+
+class SourcesFile(Strict):
+    sources: list[Any] = []
+
+
+class BackoffItem(Strict):
+    initial_seconds: Seconds
+    maximum_seconds: Seconds
+
+    @model_validator(mode="after")
+    def _grow(self) -> Self:
+        if self.maximum_seconds < self.initial_seconds:
+            raise ValueError("maximum_seconds is below initial_seconds")
+        return self
+
+
+class TrainingItem(Strict):
+    compute: Label = ""
+    max_parallel: int = Field(5, ge=1, le=200)
+    max_attempts: int = Field(3, ge=1, le=10)
+    max_hours: Hours = 3
+    max_queue_hours: Hours = 24
+    long_running_hours: Hours = 4
+    poll: BackoffItem | None = None
+
+
+class PropagationItem(Strict):
+    poll: BackoffItem | None = None
+    max_seconds: Seconds = 120
+
+
+class GatesItem(Strict):
+    min_skill_seasonal_naive: float = Field(0.0, ge=-10, lt=1)
+    champion_margin: float = Field(0.05, ge=0, le=10)
+
+
+class ApprovalItem(Strict):
+    groups: list[Label] = Field([], min_length=1)
+    quorum: int = Field(1, ge=1, le=20)
+    expires_hours: Hours = 72
+    required: bool = True
+
+
+class PipelineFile(Strict):
+    """`pipeline.yaml`. Only the keys that are set count: the defaults are the domain's."""
+
+    branches: dict[Label, Annotated[BranchAction, Field(strict=False)]] = {}
+    training: TrainingItem = TrainingItem()  # pyright: ignore[reportCallIssue]  # all have defaults
+    propagation: PropagationItem = PropagationItem()
+    gates: GatesItem = GatesItem()  # pyright: ignore[reportCallIssue]  # all have defaults
+    approvals: dict[str, ApprovalItem] = {}
+    train_pull_requests: bool = False
+
+
+class EnvironmentFile(Strict):
+    """`environments/{dev,test,prod}.yaml`."""
+
+    thresholds: ThresholdsOfModel = ThresholdsOfModel()  # pyright: ignore[reportCallIssue]  # all have defaults
+    compute: Label = ""
+    approval: Annotated[GateName, Field(strict=False)] | None = None

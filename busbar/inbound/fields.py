@@ -1,0 +1,55 @@
+"""Reading single fields of documents that nobody has checked."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from busbar.domain.errors import BadRequest
+
+MAX_TEXT = 255
+
+
+def json_object(body: bytes) -> Mapping[str, Any]:
+    """The JSON object in `body`; raises `BadRequest`."""
+    try:
+        document: object = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        problem = "is not JSON (set the sender's content type to application/json)"
+        raise BadRequest("body", problem) from error
+    return mapping("body", document)
+
+
+def mapping(name: str, value: object) -> Mapping[str, Any]:
+    """`value` if it is an object with text keys; raises `BadRequest`."""
+    if not (isinstance(value, Mapping) and all(isinstance(key, str) for key in cast(Any, value))):
+        raise BadRequest(name, "is not a JSON object")
+    return cast(Mapping[str, Any], value)
+
+
+def section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object under `name`; empty where it is missing or null. Raises `BadRequest`."""
+    value = document.get(name)
+    return {} if value is None else mapping(name, value)
+
+
+def text(document: Mapping[str, Any], key: str, name: str | None = None) -> str:
+    """The text under `key` (`name` is what a message calls it), 1 to 255 printable characters; raises `BadRequest`."""
+    value = document.get(key)
+    if value is None:
+        raise BadRequest(name or key, "is missing")
+    if not (isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable()):
+        raise BadRequest(name or key, f"is not a text of 1 to {MAX_TEXT} printable characters")
+    return value
+
+
+def boolean(document: Mapping[str, Any], key: str) -> bool:
+    """The boolean under `key`, false where it is missing or null; raises `BadRequest`."""
+    value = document.get(key)
+    if not (value is None or isinstance(value, bool)):
+        raise BadRequest(key, "is neither true nor false")
+    return bool(value)
+
+
+def folded(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The same keys in lower case, for senders that change their minds about it."""
+    return {key.lower(): value for key, value in document.items()}
