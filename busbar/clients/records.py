@@ -1,0 +1,126 @@
+"""What Busbar remembers: circuits, deployments, scorings, runs (tables), release sets (immutable blobs)."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from busbar.clients.blobs import Blobs
+from busbar.clients.tables import Row, Table, Tables
+from busbar.codec import from_wire, to_wire
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable
+from busbar.domain.policies import Stage
+from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
+from busbar.domain.release import ReleaseSet
+from busbar.settings import Settings
+
+_RELEASES = "releases"
+_ATTEMPTS = 20
+
+
+class Records:
+    """The rows behind the board. A save replaces a row; `update_circuit` changes fields of it."""
+
+    def __init__(self, settings: Settings):
+        tables = Tables(settings)
+        self._blobs = Blobs(settings)
+        self._circuits = tables["circuits"]
+        self._deployments = tables["deployments"]
+        self._scorings = tables["scorings"]
+        self._runs = tables["runs"]
+        self._offers = tables["offers"]
+
+    def circuit(self, key: CircuitKey) -> CircuitRecord | None:
+        return _read(CircuitRecord, self._circuits.get(key.plant_id, key.circuit_id))
+
+    def circuits(self) -> list[CircuitRecord]:
+        """All of them, by plant and circuit."""
+        return _read_all(CircuitRecord, self._circuits)
+
+    def save_circuit(self, record: CircuitRecord) -> None:
+        self._circuits.upsert(record.key.plant_id, record.key.circuit_id, _text(record))
+
+    def update_circuit(self, key: CircuitKey, **changes: Any) -> CircuitRecord:
+        """Change fields of a circuit's record as it is now; `updated_at` is set unless given.
+
+        Raises `NotFound` for a circuit without a record, `TypeError` for a field that a record does not have,
+        `TemporarilyUnavailable` when others keep changing it.
+        """
+        changes.setdefault("updated_at", datetime.now(UTC).isoformat(timespec="seconds"))
+        for _ in range(_ATTEMPTS):
+            row = self._circuits.get(key.plant_id, key.circuit_id)
+            if row is None:
+                raise NotFound(f"circuit {key} has no record: it was never planned")
+            record = replace(from_wire(CircuitRecord, json.loads(row.body)), **changes)
+            try:
+                self._circuits.replace(row, _text(record))
+            except Conflict:
+                continue  # somebody changed it between our read and our write: read again
+            return record
+        raise TemporarilyUnavailable(f"circuit {key} changed {_ATTEMPTS} times while we tried to update it")
+
+    def deployments(self, stage: Stage | None = None) -> list[DeploymentRecord]:
+        return _read_all(DeploymentRecord, self._deployments, stage)
+
+    def deployment(self, stage: Stage, key: CircuitKey) -> DeploymentRecord | None:
+        return _read(DeploymentRecord, self._deployments.get(stage, str(key)))
+
+    def save_deployment(self, record: DeploymentRecord) -> None:
+        self._deployments.upsert(record.stage, str(record.key), _text(record))
+
+    def scorings(self, stage: Stage | None = None) -> list[ScoringRecord]:
+        return _read_all(ScoringRecord, self._scorings, stage)
+
+    def save_scoring(self, record: ScoringRecord) -> None:
+        self._scorings.upsert(record.stage, str(record.key), _text(record))
+
+    def runs(self) -> list[RunRecord]:
+        """Newest first."""
+        return sorted(_read_all(RunRecord, self._runs), key=lambda run: run.updated_at, reverse=True)
+
+    def run(self, id: str) -> RunRecord | None:
+        return _read(RunRecord, self._runs.get("run", id))
+
+    def save_run(self, record: RunRecord) -> None:
+        self._runs.upsert("run", record.id, _text(record))
+
+    def save_release(self, release: ReleaseSet) -> None:
+        """Keep a release set for good; the same one again is fine."""
+        self._blobs.write_once(_RELEASES, f"{release.id}.json", _text(release).encode())
+
+    def release(self, id: str) -> ReleaseSet | None:
+        try:
+            content = self._blobs.read(_RELEASES, f"{id}.json")
+        except NotFound:
+            return None
+        return from_wire(ReleaseSet, json.loads(content))
+
+    def releases(self) -> list[str]:
+        """The ids of all release sets, by id."""
+        return [name.removesuffix(".json") for name, _ in self._blobs.names(_RELEASES)]
+
+    def offer_release(self, stage: Stage, id: str) -> None:
+        """A release set is ready for `stage`; the first offer's time counts, a repeat changes nothing."""
+        try:
+            self._offers.insert(stage, id, json.dumps({"id": id, "at": datetime.now(UTC).isoformat()}))
+        except Conflict:
+            return
+
+    def latest_release(self, stage: Stage) -> ReleaseSet | None:
+        """The release set offered to `stage` last."""
+        offers = [json.loads(row.body) for row in self._offers.query(stage)]
+        latest = max(offers, key=lambda offer: offer["at"], default=None)
+        return self.release(latest["id"]) if latest else None
+
+
+def _text(record: object) -> str:
+    return json.dumps(to_wire(record))
+
+
+def _read[T](type_: type[T], row: Row | None) -> T | None:
+    return None if row is None else from_wire(type_, json.loads(row.body))
+
+
+def _read_all[T](type_: type[T], table: Table, partition: str | None = None) -> list[T]:
+    return [from_wire(type_, json.loads(row.body)) for row in table.query(partition)]
