@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Vote
 from busbar.domain.circuits import CircuitKey, Person
-from busbar.domain.errors import Conflict, NotFound
+from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable, VersionConflict
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
 from busbar.domain.release import ReleaseSet
@@ -16,7 +16,7 @@ from busbar.domain.release import ReleaseSet
 NOON = "2025-12-09T12:00:00+00:00"
 
 
-class Outage(Exception):
+class Outage(TemporarilyUnavailable):
     """The service behind a client does not answer."""
 
 
@@ -43,6 +43,7 @@ class FakeRecords(_Fake):
     )
     _runs: dict[str, RunRecord] = field(default_factory=dict[str, RunRecord])
     _releases: dict[str, ReleaseSet] = field(default_factory=dict[str, ReleaseSet])
+    _offers: dict[Stage, dict[str, None]] = field(default_factory=dict[Stage, dict[str, None]])
 
     def circuit(self, key: CircuitKey) -> CircuitRecord | None:
         self._reach()
@@ -75,9 +76,9 @@ class FakeRecords(_Fake):
         self._reach()
         self._deployments[record.stage, record.key] = record
 
-    def scorings(self) -> list[ScoringRecord]:
+    def scorings(self, stage: Stage | None = None) -> list[ScoringRecord]:
         self._reach()
-        return [record for _, record in sorted(self._scorings.items())]
+        return [record for (at, _), record in sorted(self._scorings.items()) if stage in (None, at)]
 
     def save_scoring(self, record: ScoringRecord) -> None:
         self._reach()
@@ -108,6 +109,14 @@ class FakeRecords(_Fake):
         self._reach()
         self._releases.setdefault(release.id, release)
 
+    def offer_release(self, stage: Stage, id: str) -> None:
+        self._reach()
+        self._offers.setdefault(stage, {})[id] = None
+
+    def latest_release(self, stage: Stage) -> ReleaseSet | None:
+        self._reach()
+        return self.release(list(self._offers[stage])[-1]) if self._offers.get(stage) else None
+
 
 @dataclass
 class FakeApprovals(_Fake):
@@ -119,11 +128,11 @@ class FakeApprovals(_Fake):
     def create(self, request: ApprovalRequest, token_hashes: Mapping[str, str]) -> bool:
         """`token_hashes`: directory object id → SHA-256 of that person's token. False if it exists already."""
         self._reach()
-        if request.id in self._requests:
-            return False
-        self._requests[request.id] = request
         self._links.update({hashed: (request.id, object_id) for object_id, hashed in token_hashes.items()})
-        return True
+        known = self._requests.setdefault(request.id, request)
+        if known.digest != request.digest:
+            raise VersionConflict(f"approval {request.id} is about {known.digest}")
+        return known is request
 
     def request(self, id: str) -> ApprovalRequest | None:
         self._reach()

@@ -1,0 +1,76 @@
+"""The pages."""
+
+from busbar.domain.policies import Stage
+from busbar.domain.records import CircuitRecord, RunRecord
+from busbar.pages import evidence, rows
+from busbar.pages.render import content_security_policy, render
+from busbar.pages.views import ApprovalView, Board, CircuitView
+
+__all__ = ["approval", "board", "circuit", "content_security_policy", "message", "run"]
+
+RUNS_SHOWN = 8
+LIVE_SECONDS, IDLE_SECONDS = 5, 30
+
+
+def board(records: Board) -> str:
+    """Circuits × stages on one page, with the runs and whom Busbar waits for. Looks again by itself."""
+    running = rows.live(records)
+    times = [record.updated_at for record in (*records.circuits, *records.runs, *records.scorings)]
+    return render(
+        "board.html",
+        plants=rows.plants(records),
+        totals=rows.totals(records),
+        runs=records.runs[:RUNS_SHOWN],
+        pending=records.pending,
+        live=running,
+        refresh=LIVE_SECONDS if running else IDLE_SECONDS,
+        updated_at=max(times, default=""),
+    )
+
+
+def circuit(view: CircuitView) -> str:
+    """One circuit: verdict, metrics, gates, lineage, deployments, scoring."""
+    deployments = {(record.stage, record.key): record for record in view.deployments}
+    running = rows.live(Board((view.record,), scorings=view.scorings))
+    return render(
+        "circuit.html",
+        view=view,
+        row=rows.row(view.record, deployments, view.scorings),
+        stages=tuple(Stage),
+        deployed={record.stage: record for record in view.deployments},
+        scored={record.stage: record for record in view.scorings},
+        live=running,
+        refresh=LIVE_SECONDS if running else IDLE_SECONDS,
+    )
+
+
+def run(record: RunRecord, circuits: tuple[CircuitRecord, ...]) -> str:
+    """One run and the circuits whose latest training is of it."""
+    shown = Board(circuits, runs=(record,))
+    running = rows.live(shown)
+    return render(
+        "run.html",
+        run=record,
+        plants=rows.plants(shown),
+        totals=rows.totals(shown),
+        live=running,
+        refresh=LIVE_SECONDS if running else IDLE_SECONDS,
+    )
+
+
+def approval(view: ApprovalView) -> str:
+    """The evidence and, while the request is open to this person, the form that votes on it."""
+    lines = evidence.lines(view)
+    return render(
+        "approval.html",
+        view=view,
+        lines=lines,
+        plants=evidence.by_plant(lines),
+        left_out=evidence.left_out(view),
+        digest=evidence.digest(view),
+    )
+
+
+def message(title: str, text: str, status: int) -> str:
+    """A page that says one thing: what happened, and what to do."""
+    return render("message.html", title=title, text=text, status=status)

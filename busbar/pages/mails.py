@@ -1,0 +1,77 @@
+"""The mails: each is a subject, an HTML part with inline styles only, and a plain text part that says the same."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.policies import GateName
+from busbar.domain.records import CircuitRecord, RunRecord
+from busbar.domain.training import Verdict
+from busbar.pages import evidence
+from busbar.pages.render import render
+from busbar.pages.rows import in_order
+from busbar.pages.views import ApprovalView
+
+
+class Letter(NamedTuple):
+    """A mail's parts."""
+
+    subject: str
+    html: str
+    text: str
+
+
+NEXT = {
+    GateName.REGISTRY_PROMOTION: "is shared to the central registry, and the run goes on",
+    GateName.TEST_DEPLOYMENT: "is deployed to the test workspace",
+    GateName.PROD_DEPLOYMENT: "is deployed to the production workspace and serves from then on",
+}
+
+
+def _letter(name: str, subject: str, **values: Any) -> Letter:
+    one_line = " ".join(f"[Busbar] {subject}".split())
+    values |= {"subject": one_line}
+    text = render(f"mail/{name}.txt", **values)
+    return Letter(one_line, render(f"mail/{name}.html", **values), text.strip() + "\n")
+
+
+def mail_approval(view: ApprovalView, link: str) -> Letter:
+    """Asks `view.person`: one link, the evidence in a few lines, until when, and what happens next."""
+    request = view.request
+    return _letter(
+        "approval",
+        f"{request.gate}: {request.subject}",
+        request=request,
+        person=view.person,
+        link=link,
+        digest=evidence.digest(view),
+        left_out=evidence.left_out(view),
+        failing=[line for line in evidence.lines(view) if line.failed],
+        next=NEXT[request.gate],
+    )
+
+
+def mail_long_running(key: CircuitKey, job: str, hours: float, commit: str, board_url: str = "") -> Letter:
+    """Tells the owner that a job has run for `hours`; it goes on until its deadline."""
+    return _letter(
+        "long_running",
+        f"{key} has been training for {hours:g} hours",
+        key=key,
+        job=job,
+        hours=f"{hours:g}",
+        commit=commit,
+        link=f"{board_url.rstrip('/')}/circuits/{key.plant_id}/{key.circuit_id}" if board_url else "",
+    )
+
+
+def mail_run_finished(run: RunRecord, circuits: Sequence[CircuitRecord], board_url: str) -> Letter:
+    """Tells the requester how a run ended; `circuits` are those that it handled."""
+    ordered = sorted(circuits, key=lambda record: in_order(record.key))
+    return _letter(
+        "run_finished",
+        f"run of {run.commit[:8]} {run.status}: {run.sentence}",
+        run=run,
+        trained=[record for record in ordered if record.verdict is Verdict.TRAINED],
+        stopped=[record for record in ordered if record.verdict in (Verdict.GATED_OUT, Verdict.QUARANTINED)],
+        link=f"{board_url.rstrip('/')}/",
+    )

@@ -1,0 +1,81 @@
+"""What the pages are given."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Vote
+from busbar.domain.circuits import Person
+from busbar.domain.policies import GateName, Stage
+from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
+from busbar.domain.release import Pin, ReleaseSet
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An undecided approval request and the votes so far."""
+
+    request: ApprovalRequest
+    votes: tuple[Vote, ...] = ()
+
+
+@dataclass(frozen=True)
+class Board:
+    """The whole fleet: what is on record, `runs` newest first."""
+
+    circuits: tuple[CircuitRecord, ...] = ()
+    deployments: tuple[DeploymentRecord, ...] = ()
+    scorings: tuple[ScoringRecord, ...] = ()
+    runs: tuple[RunRecord, ...] = ()
+    pending: tuple[Pending, ...] = ()
+
+
+@dataclass(frozen=True)
+class CircuitView:
+    """One circuit. `pin` is its line in its run's release set, where there is one: the lineage's exact versions."""
+
+    record: CircuitRecord
+    deployments: tuple[DeploymentRecord, ...] = ()
+    scorings: tuple[ScoringRecord, ...] = ()
+    run: RunRecord | None = None
+    pin: Pin | None = None
+
+
+class LinkState(StrEnum):
+    """What a person who follows an approval link finds."""
+
+    OPEN = "open"
+    VOTED = "voted"
+    DECIDED = "decided"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class ApprovalView:
+    """An approval request as `person` sees it.
+
+    `release` is the evidence, where the request has one; `circuits` are the records of everything that its run
+    handled, so that the page can say what was left out and why; `deployments` is what serves now. `csrf` goes
+    into the form; `problem` says what was wrong with the form just sent, whose `reason` and `excluded` are kept.
+    """
+
+    request: ApprovalRequest
+    person: Person
+    state: LinkState
+    csrf: str = ""
+    release: ReleaseSet | None = None
+    circuits: tuple[CircuitRecord, ...] = ()
+    deployments: tuple[DeploymentRecord, ...] = ()
+    votes: tuple[Vote, ...] = ()
+    verdict: ApprovalVerdict | None = None
+    problem: str = ""
+    reason: str = ""
+    excluded: tuple[str, ...] = ()
+
+    @property
+    def vote(self) -> Vote | None:
+        """This person's own vote."""
+        return next((vote for vote in self.votes if vote.object_id == self.person.object_id), None)
+
+
+GATE_STAGE = {GateName.TEST_DEPLOYMENT: Stage.TEST, GateName.PROD_DEPLOYMENT: Stage.PROD}
+"""The deployment stage behind a gate; registry-promotion has none."""

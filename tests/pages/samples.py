@@ -1,0 +1,198 @@
+"""A made-up fleet, seeded, for tests and for looking at the pages: `python -m tests.pages.samples FOLDER`."""
+
+import hashlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from busbar import pages
+from busbar.domain.approval import ApprovalRequest, Choice, Vote
+from busbar.domain.circuits import CircuitKey, Person
+from busbar.domain.gates import GateInput, Metrics, evaluate, passed, summary
+from busbar.domain.policies import GateName, ScaleFreePolicy, Stage, Thresholds
+from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
+from busbar.domain.release import Pin, ReleaseSet
+from busbar.domain.training import Verdict
+
+COMMIT = "c7fd1fc8a5e7e7a6b1c6b1a0f3e1d2c3b4a59687"
+RUN = f"train-{COMMIT}"
+LEAD = Person("ml-lead", "ml-lead@example.com", "object-lead", ("approvers",))
+OPERATOR = Person("operator", "operator@example.com", "object-operator", ("approvers",))
+SCIENTIST = Person("scientist", "scientist@example.com", "object-scientist", ("approvers",))
+GATES = (Thresholds(max_mae=6.0), ScaleFreePolicy())
+
+
+def metrics(skill: float = 0.31, mae: float = 1.24, champion: float | None = 0.33) -> Metrics:
+    naive = 0.45
+    return Metrics(mae, mae * 1.5, 0.93, 0.81, None, None, naive * (1 - skill), naive, skill, champion)
+
+
+def record(key: CircuitKey, measured: Metrics | None = None, version: str | None = "4") -> CircuitRecord:
+    """A circuit whose verdict follows from `measured`; without, it is in training."""
+    results = evaluate(GateInput(measured, *GATES)) if measured else ()
+    verdict = Verdict.TRAINING if not measured else Verdict.TRAINED if passed(results) else Verdict.GATED_OUT
+    hashed = hashlib.sha256(str(key).encode()).hexdigest()[:12]
+    return CircuitRecord(
+        key=key,
+        training_hash=hashed,
+        verdict=verdict,
+        reason=summary(results) if measured else "cutoff_date 2025-12-01 → 2025-12-09",
+        run=RUN,
+        commit=COMMIT,
+        cutoff_date="2025-12-09",
+        updated_at="2025-12-09T14:03:11+00:00",
+        job=f"train-{key.plant_id}-{key.circuit_id}-{hashed}-a1",
+        model_version=version if verdict is Verdict.TRAINED else None,
+        registry_version=version if verdict is Verdict.TRAINED else None,
+        metrics=measured,
+        gates=results,
+    )
+
+
+def deployment(key: CircuitKey, stage: Stage, version: str = "4") -> DeploymentRecord:
+    return DeploymentRecord(
+        key, stage, f"be-{key.plant_id.lower()}-{stage}-3f9c", f"{key.circuit_id.lower()}-v{version}",
+        f"{key.plant_id}_{key.circuit_id}_model", version, "2025-12-09" if version == "4" else "2025-12-01",
+        "circuit.yaml", "2025-12-09T14:20:00+00:00", "r-0123456789ab", f"{key.circuit_id.lower()}-v{int(version) - 1}",
+    )  # fmt: skip
+
+
+def pin(record: CircuitRecord) -> Pin:
+    assert record.metrics
+    assert record.model_version
+    assert record.job
+    return Pin(
+        record.key, f"{record.key.plant_id}_{record.key.circuit_id}_model", record.model_version, record.training_hash,
+        record.cutoff_date, record.cutoff_date, "sensor-forecasting-env:1.0.0", "1.0.0", "1.0.0", record.job,
+        "circuit.yaml", record.metrics,
+    )  # fmt: skip
+
+
+def release(records: tuple[CircuitRecord, ...]) -> ReleaseSet:
+    trained = tuple(pin(record) for record in records if record.verdict is Verdict.TRAINED)
+    return ReleaseSet(RUN, COMMIT, "scientist", trained, "sensor-forecasting-env")
+
+
+def request(
+    release: ReleaseSet, gate: GateName = GateName.PROD_DEPLOYMENT, quorum: int = 2
+) -> ApprovalRequest:
+    return ApprovalRequest(
+        id=f"{gate}-{release.id}",
+        gate=gate,
+        subject=f"Deploy {len(release.pins)} circuits to prod",
+        summary=f"Release {release.id} of commit {COMMIT[:8]}: {len(release.pins)} models passed every gate.",
+        digest=release.digest,
+        requester=release.requester,
+        approvers=(LEAD, OPERATOR, SCIENTIST),
+        quorum=quorum,
+        expires_at="2025-12-12T14:30:00+00:00",
+        release_id=release.id,
+    )
+
+
+def _run(commit: str, status: str, sentence: str, release_id: str | None = None) -> RunRecord:
+    when = "2025-12-09T14:03:11Z" if status == "running" else "2025-12-08T09:40:00Z"
+    return RunRecord(f"train-{commit}", commit, "develop", "scientist", status, sentence, when, release_id)
+
+
+def fleet(plants: int, circuits: int, seed: int = 7) -> pages.Board:
+    """`plants` × `circuits`, most of them well, with one request open."""
+    random = Random(seed)
+    keys = [
+        CircuitKey(f"PLANT{plant}", f"CIRC{circuit}")
+        for plant in range(1, plants + 1)
+        for circuit in range(1, circuits + 1)
+    ]
+    records: list[CircuitRecord] = []
+    for index, key in enumerate(keys):
+        measured = metrics(random.gauss(0.28, 0.13), 10 ** random.uniform(-1, 0.9))
+        one = record(key, None if index % 17 == 3 else measured, str(random.choice((3, 4, 4, 4))))
+        if index % 41 == 5:
+            reason = "etl_merge left 12 of 2160 rows for pressure: 0.6 % measured, at least 60 % needed"
+            one = replace(
+                one, verdict=Verdict.QUARANTINED, reason=reason, metrics=None, gates=(), model_version=None
+            )
+        records.append(one)
+    deployments, scorings = [], []
+    for one in records:
+        version = one.model_version or "2"
+        behind = str(max(1, int(version) - (random.random() < 0.15)))
+        deployments.append(deployment(one.key, Stage.DEV, version))
+        deployments.append(deployment(one.key, Stage.TEST, behind))
+        if random.random() < 0.85:
+            deployments.append(deployment(one.key, Stage.PROD, behind))
+            status, reason = (
+                ("failed", "no rows for 2025-12-09") if random.random() < 0.04 else ("completed", "")
+            )
+            scorings.append(
+                ScoringRecord(
+                    one.key, Stage.PROD, "2025-12-09", "score-1", status, 24, "2025-12-09T15:00:00Z", reason
+                )
+            )
+    released = release(tuple(records))
+    runs = (
+        _run(
+            COMMIT,
+            "running",
+            f"train {len(keys)} of {len(keys)} circuits: cutoff_date 2025-12-01 → 2025-12-09",
+        ),
+        _run("6113728f27ae82c7b1a177c8", "completed", "trained 1 of 1 circuits; 1 passed", released.id),
+        _run(
+            "99aa728f27ae82c7b1a177c8", "failed", "config/circuits.yaml line 14: '2025-13-01' is not a date"
+        ),
+    )
+    vote = Vote("x", OPERATOR.object_id, OPERATOR.login, Choice.APPROVE)
+    return pages.Board(
+        tuple(records),
+        tuple(deployments),
+        tuple(scorings),
+        runs,
+        (pages.Pending(request(released), (vote,)),),
+    )
+
+
+def approval_view(board: pages.Board, state: pages.LinkState = pages.LinkState.OPEN) -> pages.ApprovalView:
+    released = release(board.circuits)
+    asked = request(released)
+    exclude = (released.pins[0].key,)
+    vote = Vote(asked.id, OPERATOR.object_id, OPERATOR.login, Choice.APPROVE, "", exclude)
+    return pages.ApprovalView(
+        asked, LEAD, state, "csrf", released, board.circuits, board.deployments, (vote,)
+    )  # fmt: skip
+
+
+def write(folder: Path) -> None:
+    small, large = fleet(2, 3), fleet(20, 10)
+    view = approval_view(large)
+    link = "https://busbar.example.com/approvals/token"
+    documents = {
+        "board": pages.board(small),
+        "board200": pages.board(large),
+        "empty": pages.board(pages.Board()),
+        "circuit": pages.circuit(
+            pages.CircuitView(
+                small.circuits[0],
+                tuple(one for one in small.deployments if one.key == small.circuits[0].key),
+                tuple(one for one in small.scorings if one.key == small.circuits[0].key),
+                small.runs[0],
+                pin(small.circuits[0]),
+            )
+        ),
+        "approval": pages.approval(approval_view(small)),
+        "approval200": pages.approval(view),
+        "voted": pages.approval(replace(approval_view(small), state=pages.LinkState.VOTED)),
+        "run": pages.run(small.runs[0], small.circuits),
+        "message": pages.message(
+            "No such approval", "The link is not known. Use the one in your own mail.", 404
+        ),
+        "mail": pages.mail_approval(view, link).html,
+        "finished": pages.mail_run_finished(large.runs[1], large.circuits, "https://busbar.example.com").html,
+    }
+    for name, text in documents.items():
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    (folder / "mail.txt").write_text(pages.mail_approval(view, link).text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
