@@ -29,7 +29,8 @@ class ApprovalRequest:
     """What is asked, of whom, until when. `digest` binds the decision to what was shown.
 
     `requester` started it and never counts. `subject` and `summary` are what the mail and the page say;
-    `release_id` names the evidence, where there is a release set. `expires_at` is ISO 8601, UTC.
+    `release_id` names the evidence, where there is a release set; `excluded` are its circuits that an earlier
+    gate's approvers left out, so that `digest` is that of `release.without(excluded)`. `expires_at` is ISO 8601, UTC.
     """
 
     id: str
@@ -42,6 +43,7 @@ class ApprovalRequest:
     quorum: int
     expires_at: str
     release_id: str | None = None
+    excluded: tuple[CircuitKey, ...] = ()
 
 
 class Outcome(StrEnum):
