@@ -26,11 +26,10 @@ def explain(model: type[BaseModel], detail: ErrorDetails) -> str:
 
 def unknown(name: str, known: Iterable[str], kind: str = "key") -> str:
     """`unknown key; did you mean cutoff_date?`, or the list of what is known."""
-    names = sorted(known)
-    near = get_close_matches(name.lower(), names, n=1, cutoff=0.6)
-    return (
-        f"unknown {kind}; did you mean {near[0]}?" if near else f"unknown {kind}; known: {', '.join(names)}"
-    )
+    names = {one.lower(): one for one in sorted(known)}
+    near = get_close_matches(name.lower(), names, n=1)
+    hint = f"did you mean {names[near[0]]}?" if near else f"known: {', '.join(names.values())}"
+    return f"unknown {kind}; {hint}"
 
 
 def _shown(detail: ErrorDetails) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from busbar.domain.circuits import Fleet
+from busbar.domain.policies import BranchAction
 
 
 def load_fleet(files: Mapping[str, bytes], commit: str) -> Fleet:
@@ -14,6 +15,18 @@ def load_fleet(files: Mapping[str, bytes], commit: str) -> Fleet:
     `pipeline.yaml`, `sources.yaml` and `environments/{dev,test,prod}.yaml` may be.
     """
     return replace(_load(tuple(sorted(files.items()))), commit=commit)
+
+
+def branch_table(files: Mapping[str, bytes]) -> Mapping[str, BranchAction]:
+    """What pushes start, though other files be wrong: so that a push with a mistake is told of it.
+
+    `files` as above; the usual table (develop, release/*, main) where `pipeline.yaml` itself is missing or wrong.
+    """
+    from busbar.fleet.documents import Document
+    from busbar.fleet.policies import BRANCHES, read_policies
+
+    policies = read_policies(Document("pipeline.yaml", files.get("pipeline.yaml", b""), []), {}, None)
+    return policies.branches if policies else BRANCHES
 
 
 @lru_cache(maxsize=4)

@@ -2,41 +2,35 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from busbar.domain.errors import BadRequest
 from busbar.domain.events import EventType, RepositoryPushed
 from busbar.inbound import envelope, fields
 
 
-@dataclass(frozen=True)
-class OutgoingEvent:
-    """What a publisher needs. The same fact has the same `id`, whoever noticed it and however often."""
-
-    event_type: str
-    subject: str
-    data: Mapping[str, Any]
-    id: str
-
-
-def outgoing(push: RepositoryPushed) -> OutgoingEvent:
-    """A push as an event; webhook, redelivery and the reconciling timer make the same one."""
+def event_id(push: RepositoryPushed) -> str:
+    """The same push has the same id, whoever noticed it and however often: webhook, redelivery, reconciling timer."""
     fact = "\0".join((push.repository, push.branch, push.before, push.after))
-    digest = hashlib.sha256(fact.encode()).hexdigest()[:32]
-    subject = f"{push.repository}/{push.branch}"
-    return OutgoingEvent(EventType.REPOSITORY_PUSHED, subject, asdict(push), f"push-{digest}")
+    return f"push-{hashlib.sha256(fact.encode()).hexdigest()[:32]}"
 
 
-def read_event(event: Mapping[str, Any]) -> RepositoryPushed | None:
-    """The push in an event of ours; `None` for events of other types. Raises `BadRequest` naming the field."""
-    if envelope.event_type(event) != EventType.REPOSITORY_PUSHED:
-        return None
+def to_event_data(push: RepositoryPushed) -> dict[str, Any]:
+    """What `Busbar.RepositoryPushed` carries; `read_push_event` reads it back."""
+    return asdict(push)
+
+
+def read_push_event(event: Mapping[str, Any]) -> RepositoryPushed:
+    """The push in a `Busbar.RepositoryPushed` event; raises `BadRequest` naming the field."""
+    if (found := envelope.event_type(event)) != EventType.REPOSITORY_PUSHED:
+        raise BadRequest("eventType", f"{found} is not {EventType.REPOSITORY_PUSHED}")
     data = envelope.event_data(event)
     return RepositoryPushed(
         repository=fields.text(data, "repository", "data.repository"),
         branch=fields.text(data, "branch", "data.branch"),
-        before=fields.text(data, "before", "data.before"),
-        after=fields.text(data, "after", "data.after"),
+        before=fields.commit(data, "before", "data.before"),
+        after=fields.commit(data, "after", "data.after"),
         requester=fields.text(data, "requester", "data.requester"),
-        forced=fields.boolean(data, "forced"),
+        forced=fields.boolean(data, "forced", "data.forced"),
     )

@@ -1,12 +1,14 @@
 """Reading single fields of documents that nobody has checked."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 from busbar.domain.errors import BadRequest
 
 MAX_TEXT = 255
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def json_object(body: bytes) -> Mapping[str, Any]:
@@ -42,11 +44,19 @@ def text(document: Mapping[str, Any], key: str, name: str | None = None) -> str:
     return value
 
 
-def boolean(document: Mapping[str, Any], key: str) -> bool:
+def commit(document: Mapping[str, Any], key: str, name: str | None = None) -> str:
+    """The commit under `key`, 40 hex digits in lower case; raises `BadRequest`."""
+    value = text(document, key, name)
+    if not _COMMIT.fullmatch(value):
+        raise BadRequest(name or key, "is not a commit (40 hex digits)")
+    return value
+
+
+def boolean(document: Mapping[str, Any], key: str, name: str | None = None) -> bool:
     """The boolean under `key`, false where it is missing or null; raises `BadRequest`."""
     value = document.get(key)
     if not (value is None or isinstance(value, bool)):
-        raise BadRequest(key, "is neither true nor false")
+        raise BadRequest(name or key, "is neither true nor false")
     return bool(value)
 
 

@@ -11,7 +11,6 @@ from busbar.domain.events import RepositoryPushed
 from busbar.inbound import fields
 
 BRANCHES = "refs/heads/"
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
@@ -38,8 +37,8 @@ def read_push(headers: Mapping[str, str], body: bytes) -> RepositoryPushed | Non
     return RepositoryPushed(
         repository=_repository(payload),
         branch=_branch(ref),
-        before=_commit(payload, "before"),
-        after=_commit(payload, "after"),
+        before=fields.commit(payload, "before"),
+        after=fields.commit(payload, "after"),
         requester=_requester(payload),
         forced=fields.boolean(payload, "forced"),
     )
@@ -50,13 +49,6 @@ def _branch(ref: str) -> str:
     if not branch:
         raise BadRequest("ref", f"{ref!r} names no branch")
     return branch
-
-
-def _commit(payload: Mapping[str, Any], key: str) -> str:
-    commit = fields.text(payload, key)
-    if not _COMMIT.fullmatch(commit):
-        raise BadRequest(key, "is not a commit (40 hex digits)")
-    return commit
 
 
 def _repository(payload: Mapping[str, Any]) -> str:
