@@ -1,1 +1,1 @@
-"""A Functions host in one process: serves a real `function_app.py` over HTTP, Event Grid, timers and durable triggers."""
+"""A Functions host in one process: a real `function_app.py` with HTTP, event, timer and durable triggers."""

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import uvicorn
@@ -24,7 +24,7 @@ GRACE = 5  # seconds that requests under way are given at the end
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """The host handles signals itself, so that it ends with status 0."""
         yield
 
@@ -37,7 +37,9 @@ async def serve(app: Path, state: Path, port: int) -> None:
         print_functions(base, host.functions)
         server = _server(host)
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+            asyncio.get_running_loop().add_signal_handler(
+                number, lambda: setattr(server, "should_exit", True)
+            )
         await server.serve(sockets=[listener])
 
 
@@ -47,22 +49,33 @@ def _listen(port: int) -> socket.socket:
     try:
         listener.bind(("127.0.0.1", port))
     except OSError as error:
-        raise SettingsError(f"Port {port} cannot be used: {error.strerror}. Choose another with --port.") from None
+        raise SettingsError(
+            f"Port {port} cannot be used: {error.strerror}. Choose another with --port."
+        ) from None
     return listener
 
 
 def _server(host: Host) -> _Server:
     config = uvicorn.Config(
-        host.asgi, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE, ws="none"
+        host.asgi,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE,
+        ws="none",
     )
     return _Server(config)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m localazure.functions_host", description="Serve a Functions app.")
+    parser = argparse.ArgumentParser(
+        prog="python -m localazure.functions_host", description="Serve a Functions app."
+    )
     parser.add_argument("--port", type=int, default=7071, help="port on loopback; 0 takes a free one")
     parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py and host.json")
-    parser.add_argument("--state", type=Path, default=Path(".localazure/functions"), help="folder to keep state in")
+    parser.add_argument(
+        "--state", type=Path, default=Path(".localazure/functions"), help="folder to keep state in"
+    )
     arguments = parser.parse_args()
     app, state = arguments.app.resolve(), arguments.state.resolve()
     state.mkdir(parents=True, exist_ok=True)

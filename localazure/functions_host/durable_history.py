@@ -12,7 +12,7 @@ _HIDDEN = frozenset({"orchestratorStarted", "orchestratorCompleted"})
 
 
 def history_events(history: Iterable[pb.HistoryEvent], with_output: bool) -> list[Fields]:
-    """The events as Azure lists them: a finished task once, under its name, with the time it was scheduled."""
+    """The events as Azure lists them: a finished task once, by name, with the time it was scheduled."""
     scheduled: dict[int, tuple[str, str]] = {}
     listed: list[Fields] = []
     for event in history:
@@ -36,7 +36,9 @@ def _details(kind: str, body: Any, scheduled: dict[int, tuple[str, str]], with_o
         case "executionStarted":
             return {"FunctionName": body.name}
         case "taskCompleted" | "subOrchestrationInstanceCompleted":
-            return _scheduled(body, scheduled) | ({"Result": _value(body.result.value)} if with_output else {})
+            return _scheduled(body, scheduled) | (
+                {"Result": _value(body.result.value)} if with_output else {}
+            )
         case "taskFailed" | "subOrchestrationInstanceFailed":
             return _scheduled(body, scheduled) | {"Reason": body.failureDetails.errorMessage}
         case "timerCreated" | "timerFired":
@@ -44,7 +46,9 @@ def _details(kind: str, body: Any, scheduled: dict[int, tuple[str, str]], with_o
         case "eventRaised" | "eventSent":
             return {"Name": body.name} | ({"Input": _value(body.input.value)} if with_output else {})
         case "executionCompleted":
-            status = pb.OrchestrationStatus.Name(body.orchestrationStatus).removeprefix("ORCHESTRATION_STATUS_")
+            status = pb.OrchestrationStatus.Name(body.orchestrationStatus).removeprefix(
+                "ORCHESTRATION_STATUS_"
+            )
             result = {"Result": _value(body.result.value)} if with_output else {}
             return {"OrchestrationStatus": status.capitalize()} | result
         case _:

@@ -13,7 +13,14 @@ from localazure.functions_host.access import Access
 from localazure.functions_host.durable_history import history_events
 from localazure.functions_host.durable_triggers import DurableTriggers, UnknownFunction
 from localazure.task_hub.client import TaskHub
-from localazure.task_hub.model import Instance, InstanceExists, InstanceFinished, NoSuchInstance, Query, Status
+from localazure.task_hub.model import (
+    Instance,
+    InstanceExists,
+    InstanceFinished,
+    NoSuchInstance,
+    Query,
+    Status,
+)
 
 PATH = "/runtime/webhooks/durabletask"
 LARGEST_PAGE = 1000
@@ -58,7 +65,9 @@ class DurableHttp:
             ("/orchestrators/{name}", self._start, "POST"),
             ("/orchestrators/{name}/{instance_id}", self._start, "POST"),
         ]
-        return [Route(PATH + p, self._access.guard(_checked(e)), methods=[method]) for p, e, method in endpoints]
+        return [
+            Route(PATH + p, self._access.guard(_checked(e)), methods=[method]) for p, e, method in endpoints
+        ]
 
     async def _get(self, request: Request) -> Response:
         instance = self._require(request)
@@ -110,7 +119,9 @@ class DurableHttp:
         payload = await _json_text(request)
         started = await self._hub.start(name, payload, request.path_params.get("instance_id"))
         address = request.url.replace(path=f"{PATH}/instances/{started}")
-        return JSONResponse({"id": started, "statusQueryGetUri": str(address)}, 202, {"Location": str(address)})
+        return JSONResponse(
+            {"id": started, "statusQueryGetUri": str(address)}, 202, {"Location": str(address)}
+        )
 
     def _require(self, request: Request) -> Instance:
         instance = self._hub.get(_id(request))
@@ -146,7 +157,9 @@ def _query(request: Request, limit: int | None) -> Query:
     given = request.query_params
     names = [name for name in given.get("runtimeStatus", "").split(",") if name]
     if unknown := [name for name in names if name.lower() not in _STATUSES]:
-        raise ValueError(f"runtimeStatus: {', '.join(unknown)} is none of {', '.join(STATUS_NAMES.values())}.")
+        raise ValueError(
+            f"runtimeStatus: {', '.join(unknown)} is none of {', '.join(STATUS_NAMES.values())}."
+        )
     return Query(
         statuses=tuple(_STATUSES[name.lower()] for name in names),
         id_prefix=given.get("instanceIdPrefix", ""),

@@ -14,7 +14,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from localazure.functions_host.durable_triggers import DurableTriggers, UnknownFunction
 from localazure.task_hub.client import TaskHub
-from localazure.task_hub.model import Instance, InstanceExists, InstanceFinished, NoSuchInstance, Query, Status
+from localazure.task_hub.model import (
+    Instance,
+    InstanceExists,
+    InstanceFinished,
+    NoSuchInstance,
+    Query,
+    Status,
+)
 
 LARGEST_PAGE = 200
 EVENTS_PER_CHUNK = 500
@@ -48,7 +55,9 @@ class TaskHubService(TaskHubSidecarServiceServicer):
     async def Hello(self, request: Empty, context: Context) -> Empty:
         return Empty()
 
-    async def StartInstance(self, request: pb.CreateInstanceRequest, context: Context) -> pb.CreateInstanceResponse:
+    async def StartInstance(
+        self, request: pb.CreateInstanceRequest, context: Context
+    ) -> pb.CreateInstanceResponse:
         return pb.CreateInstanceResponse(instanceId=await _answer(context, self._start(request)))
 
     async def _start(self, request: pb.CreateInstanceRequest) -> str:
@@ -67,7 +76,9 @@ class TaskHubService(TaskHubSidecarServiceServicer):
     async def GetInstance(self, request: pb.GetInstanceRequest, context: Context) -> pb.GetInstanceResponse:
         return _found(self._hub.get(request.instanceId), request)
 
-    async def WaitForInstanceStart(self, request: pb.GetInstanceRequest, context: Context) -> pb.GetInstanceResponse:
+    async def WaitForInstanceStart(
+        self, request: pb.GetInstanceRequest, context: Context
+    ) -> pb.GetInstanceResponse:
         return _found(await self._hub.wait_until_started(request.instanceId), request)
 
     async def WaitForInstanceCompletion(
@@ -76,7 +87,9 @@ class TaskHubService(TaskHubSidecarServiceServicer):
         return _found(await self._hub.wait_until_finished(request.instanceId), request)
 
     async def RaiseEvent(self, request: pb.RaiseEventRequest, context: Context) -> pb.RaiseEventResponse:
-        await _answer(context, self._hub.raise_event(request.instanceId, request.name, _text(request, "input")))
+        await _answer(
+            context, self._hub.raise_event(request.instanceId, request.name, _text(request, "input"))
+        )
         return pb.RaiseEventResponse()
 
     async def TerminateInstance(self, request: pb.TerminateRequest, context: Context) -> pb.TerminateResponse:
@@ -104,7 +117,9 @@ class TaskHubService(TaskHubSidecarServiceServicer):
         chosen = uuid.uuid4().hex if request.restartWithNewInstanceId else instance.id
         return await self._hub.start(instance.name, instance.input, chosen)
 
-    async def QueryInstances(self, request: pb.QueryInstancesRequest, context: Context) -> pb.QueryInstancesResponse:
+    async def QueryInstances(
+        self, request: pb.QueryInstancesRequest, context: Context
+    ) -> pb.QueryInstancesResponse:
         query = request.query
         size = min(query.maxInstanceCount or LARGEST_PAGE, LARGEST_PAGE)
         found = self._hub.query(_query(query, size + 1))
@@ -115,7 +130,9 @@ class TaskHubService(TaskHubSidecarServiceServicer):
             response.continuationToken.value = found[size - 1].id
         return response
 
-    async def PurgeInstances(self, request: pb.PurgeInstancesRequest, context: Context) -> pb.PurgeInstancesResponse:
+    async def PurgeInstances(
+        self, request: pb.PurgeInstancesRequest, context: Context
+    ) -> pb.PurgeInstancesResponse:
         return pb.PurgeInstancesResponse(deletedInstanceCount=await _answer(context, self._purge(request)))
 
     async def _purge(self, request: pb.PurgeInstancesRequest) -> int:
@@ -137,14 +154,16 @@ class TaskHubService(TaskHubSidecarServiceServicer):
 def _found(instance: Instance | None, request: pb.GetInstanceRequest) -> pb.GetInstanceResponse:
     if instance is None:
         return pb.GetInstanceResponse(exists=False)
-    return pb.GetInstanceResponse(exists=True, orchestrationState=_state(instance, request.getInputsAndOutputs))
+    return pb.GetInstanceResponse(
+        exists=True, orchestrationState=_state(instance, request.getInputsAndOutputs)
+    )
 
 
 def _state(instance: Instance, with_payloads: bool) -> pb.OrchestrationState:
     state = pb.OrchestrationState(
         instanceId=instance.id,
         name=instance.name,
-        orchestrationStatus=pb.OrchestrationStatus.Name(instance.status),  # pyright: ignore[reportArgumentType]
+        orchestrationStatus=pb.OrchestrationStatus.Name(instance.status),
         createdTimestamp=_timestamp(instance.created),
         lastUpdatedTimestamp=_timestamp(instance.updated),
         failureDetails=instance.failure,

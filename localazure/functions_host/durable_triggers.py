@@ -30,7 +30,9 @@ class DurableTriggers:
 
     def __init__(self, worker: Worker):
         self._worker = worker
-        self.orchestrators = {_durable_name(f, "orchestration"): f for f in worker.of_kind("orchestrationtrigger")}
+        self.orchestrators = {
+            _durable_name(f, "orchestration"): f for f in worker.of_kind("orchestrationtrigger")
+        }
         self._activities = {_durable_name(f, "activity"): f for f in worker.of_kind("activitytrigger")}
 
     def require_orchestrator(self, name: str) -> Function:

@@ -25,7 +25,7 @@ class EventGridWebhook:
         self._functions = {f.name.lower(): f for f in worker.of_kind("eventgridtrigger")}
 
     async def serve(self, request: Request) -> Response:
-        """202 when every event was handled; 500 when one was not, so that Event Grid delivers the batch again."""
+        """202 when every event was handled; 500 when one was not, so that the batch is delivered again."""
         name = request.query_params.get("functionName", "")
         function = self._functions.get(name.lower())
         if function is None:
@@ -54,7 +54,9 @@ class EventGridWebhook:
         failures = [outcome for outcome in outcomes if outcome is not None]
         for failure in failures:
             report_failure(_log, failure)
-        return PlainTextResponse("\n".join(map(str, failures)), 500) if failures else Response(status_code=202)
+        return (
+            PlainTextResponse("\n".join(map(str, failures)), 500) if failures else Response(status_code=202)
+        )
 
     async def _invoke(self, function: Function, event: dict[str, Any]) -> InvocationFailed | None:
         try:

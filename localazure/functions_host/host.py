@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +41,11 @@ class Host:
 
 
 @asynccontextmanager
-async def open_host(app: Path, state: Path, base: str, key: str) -> AsyncIterator[Host]:
+async def open_host(app: Path, state: Path, base: str, key: str) -> AsyncGenerator[Host]:
     """Load the app and run its durable functions and timers until the block ends.
 
-    `base` is the host's own address (no trailing slash). Raises `AppDoesNotLoad`, `SettingsError`, `TaskHubLocked`.
+    `base` is the host's own address, no trailing slash.
+    Raises `AppDoesNotLoad`, `SettingsError`, `TaskHubLocked`.
     """
     settings = HostSettings.read(app)
     _size_thread_pool(settings)
@@ -56,7 +57,10 @@ async def open_host(app: Path, state: Path, base: str, key: str) -> AsyncIterato
     async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(
             open_task_hub(
-                state / "task_hub.sqlite", triggers, turns=settings.max_turns, activities=settings.max_activities
+                state / "task_hub.sqlite",
+                triggers,
+                turns=settings.max_turns,
+                activities=settings.max_activities,
             )
         )
         await stack.enter_async_context(_serving(rpc, TaskHubService(hub, triggers)))
@@ -86,17 +90,20 @@ def client_binding(settings: HostSettings, base: str, rpc_port: int, key: str) -
 
 
 def _size_thread_pool(settings: HostSettings) -> None:
-    """Activities may fill their share of the pool; turns and synchronous triggers must still find a thread."""
+    """Activities may fill their share of the pool; turns and synchronous triggers still find a thread."""
     threads = settings.max_activities + settings.max_turns + 8
     os.environ.setdefault("PYTHON_THREADPOOL_THREAD_COUNT", str(threads))
 
 
 def _message_sizes() -> list[tuple[str, int]]:
-    return [("grpc.max_receive_message_length", LARGEST_MESSAGE), ("grpc.max_send_message_length", LARGEST_MESSAGE)]
+    return [
+        ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+        ("grpc.max_send_message_length", LARGEST_MESSAGE),
+    ]
 
 
 @asynccontextmanager
-async def _serving(rpc: grpc.aio.Server, service: TaskHubService) -> AsyncIterator[None]:
+async def _serving(rpc: grpc.aio.Server, service: TaskHubService) -> AsyncGenerator[None]:
     add_TaskHubSidecarServiceServicer_to_server(service, rpc)
     await rpc.start()
     try:
@@ -106,7 +113,7 @@ async def _serving(rpc: grpc.aio.Server, service: TaskHubService) -> AsyncIterat
 
 
 @asynccontextmanager
-async def _running(timers: list[Timer]) -> AsyncIterator[None]:
+async def _running(timers: list[Timer]) -> AsyncGenerator[None]:
     tasks = [asyncio.create_task(timer.run()) for timer in timers]
     try:
         yield

@@ -53,7 +53,7 @@ class HttpTriggers:
         self._routes, self._worker, self._access = routes, worker, access
 
     async def serve(self, request: Request) -> Response:
-        """404 when no route fits path and method (as on Azure), 401 without the key, 500 when the function fails."""
+        """404 when no route fits path and method (as on Azure), 401 without the key, 500 for a failure."""
         for route in self._routes:
             parameters = route.template.match(request.url.path)
             if parameters is not None and (not route.methods or request.method in route.methods):

@@ -1,7 +1,7 @@
 """The messages of the Functions language-worker protocol that Microsoft's worker library reads and writes.
 
-On Azure they are protobufs on a gRPC stream between host and worker. Here both ends live in one process, so plain
-objects of the same shape do; the library takes them from the namespace it is handed at start (`PROTOS`).
+On Azure they are protobufs on a gRPC stream between host and worker. Here both ends live in one process,
+so plain objects of the same shape do; the library takes them from the namespace it is handed (`PROTOS`).
 """
 
 from types import SimpleNamespace
@@ -11,11 +11,15 @@ from typing import Any
 class TypedData:
     """One value of one kind, such as `TypedData(json="{}")`; no keyword means no value."""
 
+    kind: str | None = None
+    value: Any = None
+
     def __init__(self, **content: Any):
-        self.kind, self.value = next(iter(content.items()), (None, None))
+        if content:
+            ((self.kind, self.value),) = content.items()
 
     def __getattr__(self, kind: str) -> Any:
-        if kind != self.__dict__.get("kind"):
+        if kind != self.kind:
             raise AttributeError(kind)
         return self.value
 
@@ -87,7 +91,9 @@ _NO_EXCEPTION = SimpleNamespace(message="", stack_trace="", source="")
 
 def request(**body: Any) -> Any:
     """The envelope in which the library expects every request."""
-    return SimpleNamespace(request=SimpleNamespace(**body), properties={"host": "localhost", "protos": PROTOS})
+    return SimpleNamespace(
+        request=SimpleNamespace(**body), properties={"host": "localhost", "protos": PROTOS}
+    )
 
 
 def invocation(invocation_id: str, function_id: str, inputs: dict[str, TypedData]) -> Any:

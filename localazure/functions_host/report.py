@@ -9,14 +9,26 @@ from rich.table import Table
 
 from localazure.functions_host.worker import InvocationFailed
 
-_QUIET = ("azure.core", "azure.functions", "azure.durable_functions", "azure.identity", "durabletask", "httpx", "urllib3", "uvicorn")
+_QUIET = (
+    "azure.core",
+    "azure.functions",
+    "azure.durable_functions",
+    "azure.identity",
+    "durabletask",
+    "httpx",
+    "urllib3",
+    "uvicorn",
+)
 _MACHINERY = ("azure_functions_runtime", "azure/durable_functions", "concurrent/futures")
 
 
 def set_up_logging() -> None:
     """One short line an event, on stderr; libraries speak from WARNING on."""
     logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S"
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
     )
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -40,7 +40,7 @@ class HostSettings:
 
 
 def load_local_settings(app: Path, environment: MutableMapping[str, str] = os.environ) -> None:
-    """Put the Values of `app`/local.settings.json, if there is one, under what the environment already says."""
+    """Add the Values of `app`/local.settings.json, if there is one; what the environment says, wins."""
     path = app / "local.settings.json"
     if path.exists():
         for name, value in _json_object(path).get("Values", {}).items():

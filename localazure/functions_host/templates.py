@@ -54,7 +54,9 @@ def _parameter_pattern(parameter: re.Match[str], template: str) -> str:
     constraint = parameter["constraint"]
     if constraint is not None and constraint not in _CONSTRAINTS:
         known = ", ".join(_CONSTRAINTS)
-        raise SettingsError(f"Route {template!r}: constraint {constraint!r} is not supported here (only {known}).")
+        raise SettingsError(
+            f"Route {template!r}: constraint {constraint!r} is not supported here (only {known})."
+        )
     default = ".*" if parameter["rest"] else "[^/]+"
     return f"(?P<{parameter['name']}>{_CONSTRAINTS[constraint] if constraint else default})"
 

@@ -26,8 +26,12 @@ class Schedule:
     expression: str
 
     def __post_init__(self) -> None:
-        if len(self.expression.split()) != 6 or not croniter.is_valid(self.expression, second_at_beginning=True):
-            raise SettingsError(f"Timer schedule {self.expression!r} is not NCRONTAB with six fields, seconds first.")
+        if len(self.expression.split()) != 6 or not croniter.is_valid(
+            self.expression, second_at_beginning=True
+        ):
+            raise SettingsError(
+                f"Timer schedule {self.expression!r} is not NCRONTAB with six fields, seconds first."
+            )
 
     def after(self, moment: datetime) -> datetime:
         """The first time after `moment`."""
@@ -35,7 +39,7 @@ class Schedule:
 
 
 class Timer:
-    """One timer-triggered function. Its last run outlives the process: a run that was missed is caught up once."""
+    """One timer-triggered function. Its last run outlives the process: missed runs are caught up once."""
 
     def __init__(self, function: Function, worker: Worker, documents: Documents):
         self.function, self._worker, self._documents = function, worker, documents
@@ -52,7 +56,7 @@ class Timer:
             due, past_due = self.schedule.after(max(due, datetime.now(UTC))), False
 
     async def fire(self, past_due: bool) -> None:
-        """Run the function once and remember it; a failure is reported, and the next run is the scheduled one."""
+        """Run the function once and remember it; a failure is reported, and not repeated."""
         last = self._last()
         now = datetime.now(UTC)
         status = {"Last": (last or now).isoformat(), "Next": self.schedule.after(now).isoformat()}
@@ -73,7 +77,7 @@ class Timer:
         return (now, True) if missed < now else (missed, False)
 
     def _last(self) -> datetime | None:
-        """The last run, or the first time the timer was seen; None when it never was or has another schedule now."""
+        """The last run, or the first time the timer was seen; None if its schedule is new."""
         known = self._documents.get("timer", self.function.name)
         if known is None or known["schedule"] != self.schedule.expression:
             return None

@@ -25,7 +25,12 @@ class InvocationFailed(Exception):
 
     def __init__(self, function: str, error_type: str, message: str, stack_trace: str):
         super().__init__(f"{error_type}: {message}")
-        self.function, self.error_type, self.message, self.stack_trace = function, error_type, message, stack_trace
+        self.function, self.error_type, self.message, self.stack_trace = (
+            function,
+            error_type,
+            message,
+            stack_trace,
+        )
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Worker:
 
     @classmethod
     async def load(cls, app: Path, client_binding: str) -> "Worker":
-        """Import `app`/function_app.py and index it. `client_binding` is the JSON handed to durable clients."""
+        """Import and index `app`/function_app.py. `client_binding` is the JSON for durable clients."""
         sys.path.insert(0, str(app))
         runtime.start_threadpool_executor()
         await _start(app)
@@ -68,7 +73,7 @@ class Worker:
         return [function for function in self.functions.values() if function.kind == kind]
 
     async def invoke(self, function: Function, data: TypedData) -> TypedData | None:
-        """Run `function` once with `data` as its trigger; returns its return value. Raises `InvocationFailed`."""
+        """Run `function` once, triggered by `data`; gives its return value. Raises `InvocationFailed`."""
         inputs = {str(function.trigger["name"]): data} | self._durable_clients(function)
         response = await runtime.invocation_request(
             invocation(f"{next(self._ids):08d}", function.function_id, inputs)

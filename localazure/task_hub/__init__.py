@@ -1,1 +1,1 @@
-"""A durable task hub on one SQLite file: orchestrations, activities, timers and events that outlive the process."""
+"""A durable task hub on one SQLite file: orchestrations, timers and events that outlive the process."""

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -40,13 +40,15 @@ class TaskHub:
         start_at: float | None = None,
         replaceable: Iterable[Status] | None = None,
     ) -> str:
-        """Start orchestrator `name`; returns the instance's id. Raises `InstanceExists`, ValueError for a bad id.
+        """Start orchestrator `name`; gives the instance's id. Raises `InstanceExists`, ValueError (bad id).
 
         A finished instance of that id is overwritten (Azure's default); `replaceable` names other statuses.
         """
         chosen = instance_id or uuid.uuid4().hex
         if not _INSTANCE_ID.fullmatch(chosen):
-            raise ValueError(f"Instance id {chosen!r}: 1 to 100 characters, none of / \\ # ?, not beginning with @.")
+            raise ValueError(
+                f"Instance id {chosen!r}: 1 to 100 characters, none of / \\ # ?, not beginning with @."
+            )
         await self._engine.apply(
             lambda to: to.start(chosen, name, payload, start_at=start_at, replaceable=replaceable)
         )
@@ -107,7 +109,7 @@ class TaskHub:
 @asynccontextmanager
 async def open_task_hub(
     path: Path, executor: Executor, *, turns: int = 8, activities: int = 10
-) -> AsyncIterator[TaskHub]:
+) -> AsyncGenerator[TaskHub]:
     """Open the task hub in the file `path` and drive it until the block ends.
 
     At most `turns` orchestrator turns and `activities` activities run at once. Raises `TaskHubLocked`.

@@ -38,7 +38,9 @@ class InstanceExists(TaskHubError):
     """The id belongs to an instance that has not finished."""
 
     def __init__(self, instance_id: str, status: Status):
-        super().__init__(f"An orchestration instance with the ID {instance_id} already exists and is {status.name}.")
+        super().__init__(
+            f"An orchestration instance with the ID {instance_id} already exists and is {status.name}."
+        )
 
 
 class NoSuchInstance(TaskHubError):

@@ -32,7 +32,10 @@ CREATE TABLE IF NOT EXISTS activities(
 CREATE INDEX IF NOT EXISTS activities_by_id ON activities(id);
 """
 
-_COLUMNS = "id, execution, name, status, input, output, custom_status, failure, parent_id, created, updated, completed"
+_COLUMNS = (
+    "id, execution, name, status, input, output, custom_status, failure, "
+    "parent_id, created, updated, completed"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Work:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the database at `path`, creating its tables. Committed work survives the process, not a power cut."""
+    """Open the database at `path`. What is committed survives the process, though not a power cut."""
     db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
     db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
     return db
@@ -70,7 +73,8 @@ def lock(path: Path) -> TextIO:
         holder = file.read().strip() or "unknown"
         file.close()
         raise TaskHubLocked(
-            f"The task hub {path} is in use by process {holder}. Stop that process, or choose another state folder."
+            f"The task hub {path} is in use by process {holder}. "
+            "Stop that process, or choose another state folder."
         ) from None
     file.truncate(0)
     file.write(str(os.getpid()))
@@ -118,7 +122,9 @@ class Reader:
 
     def activities(self) -> list[Activity]:
         """All outstanding activities, oldest first."""
-        return [Activity(*row) for row in self._db.execute("SELECT n, name, input FROM activities ORDER BY n")]
+        return [
+            Activity(*row) for row in self._db.execute("SELECT n, name, input FROM activities ORDER BY n")
+        ]
 
     def timers(self) -> list[tuple[float, str]]:
         """The due times in the inbox, with the instances they are for."""
@@ -126,11 +132,14 @@ class Reader:
 
     def with_events(self) -> list[str]:
         """Ids of the instances that have something waiting in the inbox."""
-        return [instance_id for (instance_id,) in self._db.execute("SELECT DISTINCT id FROM inbox WHERE due IS NULL")]
+        return [
+            instance_id
+            for (instance_id,) in self._db.execute("SELECT DISTINCT id FROM inbox WHERE due IS NULL")
+        ]
 
 
 def _started_first(arrived: list[tuple[int, pb.HistoryEvent]]) -> list[tuple[int, pb.HistoryEvent]]:
-    """Events may be raised before a scheduled start: nothing is delivered before the execution has started."""
+    """Events may arrive before a scheduled start: nothing is delivered before the start itself."""
     start = next((item for item in arrived if item[1].HasField("executionStarted")), None)
     return [] if start is None else [start, *(item for item in arrived if item is not start)]
 

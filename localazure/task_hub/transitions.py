@@ -1,4 +1,4 @@
-"""Everything that changes a task hub. Each function runs inside one transaction and says what to do once it is committed."""
+"""Everything that changes a task hub; each change says what to do once it is committed."""
 
 import sqlite3
 import uuid
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import durabletask.internal.helpers as events
 import durabletask.internal.orchestrator_service_pb2 as pb
 
+from localazure.task_hub.history import Parent, activity_outcome, child_outcome, execution_started
 from localazure.task_hub.model import (
     InstanceExists,
     InstanceFinished,
@@ -18,13 +19,6 @@ from localazure.task_hub.model import (
 )
 from localazure.task_hub.store import FINISHED_SQL, Activity, Work
 from localazure.task_hub.turn import Child, Completion, Decision
-
-
-@dataclass(frozen=True)
-class Parent:
-    id: str
-    execution: str
-    task: int
 
 
 @dataclass
@@ -39,7 +33,7 @@ class Effects:
 
 
 class Transitions:
-    """Writes to `db` within the caller's transaction; collects `effects`. `now` is the time of the transaction."""
+    """Writes to `db` within the caller's transaction and collects `effects`; `now` is its time."""
 
     def __init__(self, db: sqlite3.Connection, now: float):
         self._db, self._now, self.effects = db, now, Effects()
@@ -54,7 +48,7 @@ class Transitions:
         replaceable: Iterable[Status] | None = None,
         parent: Parent | None = None,
     ) -> None:
-        """Create an instance, in place of a finished one (or one in a `replaceable` status). Raises `InstanceExists`."""
+        """Create an instance, in place of a finished (or `replaceable`) one. Raises `InstanceExists`."""
         existing = self._status(instance_id)
         if existing is not None:
             may_replace = existing.finished if replaceable is None else existing in set(replaceable)
@@ -63,11 +57,20 @@ class Transitions:
             self._remove(instance_id)
         execution = uuid.uuid4().hex
         self._db.execute(
-            "INSERT INTO instances(id, execution, name, status, input, parent_id, parent_execution, parent_task,"
-            " created, updated) VALUES(?,?,?,?,?,?,?,?,?,?)",
-            (instance_id, execution, name, Status.PENDING, payload, *_parent_values(parent), self._now, self._now),
+            "INSERT INTO instances(id, execution, name, status, input, "
+            "parent_id, parent_execution, parent_task, created, updated) VALUES(?,?,?,?,?,?,?,?,?,?)",
+            (
+                instance_id,
+                execution,
+                name,
+                Status.PENDING,
+                payload,
+                *_parent_values(parent),
+                self._now,
+                self._now,
+            ),
         )
-        self._post(instance_id, _started(instance_id, execution, name, payload, parent), start_at)
+        self._post(instance_id, execution_started(instance_id, execution, name, payload, parent), start_at)
 
     def raise_event(self, instance_id: str, name: str, payload: str | None) -> None:
         self._require_active(instance_id)
@@ -96,14 +99,16 @@ class Transitions:
             ],
         )
         self._db.execute("DELETE FROM activities WHERE id=?", (instance_id,))
-        failure = failure_details("OrchestrationTerminated", f"The orchestration '{instance_id}' was terminated.")
+        failure = failure_details(
+            "OrchestrationTerminated", f"The orchestration '{instance_id}' was terminated."
+        )
         self._finish(instance_id, Completion(Status.TERMINATED, output, failure))
         self._db.execute("UPDATE instances SET failure=NULL WHERE id=?", (instance_id,))
         for child in children:
             self.terminate(child, output)
 
     def purge(self, instance_id: str, *, recursive: bool = False) -> int:
-        """Forget a finished instance; returns how many were forgotten. Raises for one that runs or is unknown."""
+        """Forget a finished instance; gives the number forgotten. Raises for one that runs or is unknown."""
         status = self._status(instance_id)
         if status is None:
             raise NoSuchInstance(instance_id)
@@ -113,7 +118,9 @@ class Transitions:
         self._remove(instance_id)
         return 1 + sum(self.purge(child, recursive=True) for child in children)
 
-    def finish_activity(self, activity: int, result: str | None, failure: pb.TaskFailureDetails | None) -> None:
+    def finish_activity(
+        self, activity: int, result: str | None, failure: pb.TaskFailureDetails | None
+    ) -> None:
         """Deliver an activity's outcome, unless nobody waits for it any more."""
         row = self._db.execute(
             "DELETE FROM activities WHERE n=? RETURNING id, execution, task", (activity,)
@@ -122,7 +129,7 @@ class Transitions:
             return
         instance_id, execution, task = row
         if self._is_active(instance_id, execution):
-            self._post(instance_id, _activity_event(task, result, failure))
+            self._post(instance_id, activity_outcome(task, result, failure))
 
     def commit_turn(self, work: Work, decision: Decision) -> bool:
         """Record a turn. False when the execution ended meanwhile: nothing of the turn happens then."""
@@ -163,7 +170,7 @@ class Transitions:
             self.start(child.id, child.name, child.payload, parent=parent)
         except InstanceExists as error:
             failure = failure_details("InstanceExists", str(error))
-            self._post(parent.id, _child_event(parent.task, None, failure))
+            self._post(parent.id, child_outcome(parent.task, None, failure))
 
     def _complete(self, work: Work, completion: Completion) -> None:
         if completion.status == Status.CONTINUED_AS_NEW:
@@ -184,7 +191,9 @@ class Transitions:
             "UPDATE instances SET execution=?, input=?, status=iif(status=?, status, ?) WHERE id=?",
             (execution, completion.output, Status.SUSPENDED, Status.PENDING, instance.id),
         )
-        self._post(instance.id, _started(instance.id, execution, instance.name, completion.output, parent))
+        self._post(
+            instance.id, execution_started(instance.id, execution, instance.name, completion.output, parent)
+        )
         for event in completion.carried_over:
             self._post(instance.id, event)
         for _, blob in sorted(late):
@@ -202,7 +211,7 @@ class Transitions:
         self.effects.changed.append(instance_id)
         parent = self._parent(instance_id)
         if parent is not None and self._is_active(parent.id, parent.execution):
-            self._post(parent.id, _child_event(parent.task, completion.output, completion.failure))
+            self._post(parent.id, child_outcome(parent.task, completion.output, completion.failure))
 
     def _post(self, instance_id: str, event: pb.HistoryEvent, due: float | None = None) -> None:
         self._db.execute(
@@ -231,7 +240,9 @@ class Transitions:
         self.effects.removed.append(instance_id)
 
     def _set_status(self, instance_id: str, status: Status) -> None:
-        self._db.execute("UPDATE instances SET status=?, updated=? WHERE id=?", (status, self._now, instance_id))
+        self._db.execute(
+            "UPDATE instances SET status=?, updated=? WHERE id=?", (status, self._now, instance_id)
+        )
         self.effects.changed.append(instance_id)
 
     def _status(self, instance_id: str) -> Status | None:
@@ -271,28 +282,3 @@ _OUTLIVE_AN_EXECUTION = frozenset({"eventRaised", "executionSuspended", "executi
 
 def _parent_values(parent: Parent | None) -> tuple[str | None, str | None, int | None]:
     return (parent.id, parent.execution, parent.task) if parent else (None, None, None)
-
-
-def _started(
-    instance_id: str, execution: str, name: str, payload: str | None, parent: Parent | None
-) -> pb.HistoryEvent:
-    event = events.new_execution_started_event(name, instance_id, payload)
-    event.executionStarted.orchestrationInstance.executionId.value = execution
-    if parent is not None:
-        event.executionStarted.parentInstance.taskScheduledId = parent.task
-        event.executionStarted.parentInstance.orchestrationInstance.instanceId = parent.id
-    return event
-
-
-def _activity_event(task: int, result: str | None, failure: pb.TaskFailureDetails | None) -> pb.HistoryEvent:
-    if failure is None:
-        return events.new_task_completed_event(task, result)
-    failed = pb.TaskFailedEvent(taskScheduledId=task, failureDetails=failure)
-    return pb.HistoryEvent(eventId=-1, taskFailed=failed)
-
-
-def _child_event(task: int, output: str | None, failure: pb.TaskFailureDetails | None) -> pb.HistoryEvent:
-    if failure is None:
-        return events.new_sub_orchestration_completed_event(task, output)
-    failed = pb.SubOrchestrationInstanceFailedEvent(taskScheduledId=task, failureDetails=failure)
-    return pb.HistoryEvent(eventId=-1, subOrchestrationInstanceFailed=failed)

@@ -1,4 +1,4 @@
-"""What a turn of an orchestrator decided, as history and work to do. Pure: reads no clock, touches no store."""
+"""What a turn of an orchestrator decided, as history and work to do. Pure: no clock, no store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ class Decision:
 
 
 def decide(response: pb.OrchestratorResponse, new: Sequence[pb.HistoryEvent], now: datetime) -> Decision:
-    """Turn an orchestrator's actions into history and work. Entities fail the instance: they are not supported."""
+    """Turn an orchestrator's actions into history and work. Entities are not supported: they fail it."""
     decision = Decision(list(new), _text(response, "customStatus"))
     for action in response.actions:
         if decision.completion is None:
@@ -136,10 +136,14 @@ def _complete(action: pb.CompleteOrchestrationAction, decision: Decision) -> Non
 
 
 def _refuse(kind: str, decision: Decision) -> None:
-    message = f"The orchestrator asked for '{kind}'. localazure's task hub has no durable entities and no rewind."
+    message = (
+        f"The orchestrator asked for '{kind}'. localazure's task hub has no durable entities and no rewind."
+    )
     failure = failure_details("NotImplementedError", message)
     decision.completion = Completion(Status.FAILED, None, failure)
-    decision.history.append(events.new_execution_completed_event(pb.ORCHESTRATION_STATUS_FAILED, None, failure))
+    decision.history.append(
+        events.new_execution_completed_event(pb.ORCHESTRATION_STATUS_FAILED, None, failure)
+    )
 
 
 def _text(message: ProtobufMessage, field_name: str) -> str | None:

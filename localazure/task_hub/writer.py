@@ -1,4 +1,4 @@
-"""One thread that writes: transitions are committed in groups, and reported to the event loop after their commit."""
+"""One thread that writes: transitions are committed in groups, and reported after their commit."""
 
 import asyncio
 import queue

@@ -48,8 +48,12 @@ def test_management_addresses(host):
     assert host.http.post(links["suspendPostUri"].format(text="lunch")).status_code == 202
     assert host.http.get(links["statusQueryGetUri"]).json()["runtimeStatus"] == "Suspended"
     assert host.http.post(links["resumePostUri"].format(text="back")).status_code == 202
-    assert host.http.post(links["sendEventPostUri"].format(eventName="decided"), content=b"{").status_code == 400
-    assert host.http.post(links["sendEventPostUri"].format(eventName="decided"), json="yes").status_code == 202
+    assert (
+        host.http.post(links["sendEventPostUri"].format(eventName="decided"), content=b"{").status_code == 400
+    )
+    assert (
+        host.http.post(links["sendEventPostUri"].format(eventName="decided"), json="yes").status_code == 202
+    )
     assert host.finished(links["statusQueryGetUri"])["output"] == "yes"
     assert host.http.post(links["terminatePostUri"].format(text="late")).status_code == 410
     assert host.http.delete(links["purgeHistoryDeleteUri"]).json() == {"instancesDeleted": 1}
@@ -59,14 +63,21 @@ def test_management_addresses(host):
 def test_history_in_the_status(host):
     links = host.http.post("/runs/pipeline", json={"value": 1}).json()
     host.finished(links["statusQueryGetUri"])
-    status = host.http.get(links["statusQueryGetUri"] + "&showHistory=true&showHistoryOutput=true&showInput=false").json()
+    status = host.http.get(
+        links["statusQueryGetUri"] + "&showHistory=true&showHistoryOutput=true&showInput=false"
+    ).json()
     assert status["input"] is None
     assert status["customStatus"] == {"stage": "added"}
     events = status["historyEvents"]
     assert [event["EventType"] for event in events] == (
         ["ExecutionStarted", "TaskCompleted", "TaskCompleted", "TaskCompleted", "ExecutionCompleted"]
     )
-    assert [event.get("FunctionName") for event in events[:4]] == ["pipeline", "double", "double-async", "add-ten"]
+    assert [event.get("FunctionName") for event in events[:4]] == [
+        "pipeline",
+        "double",
+        "double-async",
+        "add-ten",
+    ]
     assert events[-1]["Result"] == 14
 
 
@@ -77,15 +88,20 @@ def test_list_and_filters(host, key):
 
     def ids(**filters):
         answer = host.http.get(
-            "/runtime/webhooks/durabletask/instances", params={"instanceIdPrefix": "listed", "code": key} | filters
+            "/runtime/webhooks/durabletask/instances",
+            params={"instanceIdPrefix": "listed", "code": key} | filters,
         )
-        return [instance["instanceId"] for instance in answer.json()], answer.headers.get("x-ms-continuation-token")
+        return [instance["instanceId"] for instance in answer.json()], answer.headers.get(
+            "x-ms-continuation-token"
+        )
 
     assert ids() == (["listed-0", "listed-1", "listed-2", "listed-failing"], None)
     assert ids(runtimeStatus="Failed,Terminated") == (["listed-failing"], None)
     assert ids(top=2) == (["listed-0", "listed-1"], "listed-1")
     assert ids(createdTimeTo="2020-01-01T00:00:00Z") == ([], None)
-    wrong = host.http.get("/runtime/webhooks/durabletask/instances", params={"code": key, "runtimeStatus": "odd"})
+    wrong = host.http.get(
+        "/runtime/webhooks/durabletask/instances", params={"code": key, "runtimeStatus": "odd"}
+    )
     assert (wrong.status_code, "odd is none of" in wrong.text) == (400, True)
 
 

@@ -30,7 +30,11 @@ def test_each_event_of_a_batch_is_an_invocation(host, deliver):
     assert deliver([event("a", n=1), event("b", n=2)]).status_code == 202
     noted = [note for note in host.notes("event") if note[0] in ("ea", "eb")]
     assert sorted(note[0] for note in noted) == ["ea", "eb"]
-    assert noted[0][1:4] == ["Microsoft.MachineLearningServices.RunCompleted", "experiments/x/runs/r", "/subscriptions/s"]
+    assert noted[0][1:4] == [
+        "Microsoft.MachineLearningServices.RunCompleted",
+        "experiments/x/runs/r",
+        "/subscriptions/s",
+    ]
 
 
 def test_an_event_reaches_a_waiting_orchestration(host, deliver):
@@ -55,12 +59,16 @@ def test_handshakes(host, deliver, key):
 
 def test_cloud_events(host, deliver):
     cloud = {"specversion": "1.0", "id": "c1", "type": "t", "source": "/s", "data": {"n": 1}}
-    assert deliver(cloud, "on_cloud_event", **{"content-type": "application/cloudevents+json"}).status_code == 202
+    assert (
+        deliver(cloud, "on_cloud_event", **{"content-type": "application/cloudevents+json"}).status_code
+        == 202
+    )
     assert ["c1", "t", "/s", {"n": 1}] in host.notes("cloud event")
 
 
 @pytest.mark.parametrize(
-    ("function", "body", "status"), [("nobody", [], 404), ("on_event", "text", 400), ("on_event", ["text"], 400)]
+    ("function", "body", "status"),
+    [("nobody", [], 404), ("on_event", "text", 400), ("on_event", ["text"], 400)],
 )
 def test_what_is_wrong_is_refused(deliver, function, body, status):
     assert deliver(body, function).status_code == status

@@ -7,7 +7,9 @@ import pytest
 
 def test_binary_body_headers_and_route_go_both_ways(host):
     body = bytes(range(256))
-    answer = host.http.put("/echo/7/a/b.txt", content=body, headers={"x-sent": "yes"}, params={"q": "ä", "z": "1"})
+    answer = host.http.put(
+        "/echo/7/a/b.txt", content=body, headers={"x-sent": "yes"}, params={"q": "ä", "z": "1"}
+    )
     assert (answer.status_code, answer.content) == (201, body)
     assert json.loads(answer.headers["x-route"]) == {"id": "7", "rest": "a/b.txt"}
     assert json.loads(answer.headers["x-query"]) == {"q": "ä", "z": "1"}

@@ -65,7 +65,9 @@ def test_killed_in_the_middle_of_an_activity_it_runs_again(start):
     host = start()
     links = host.http.post("/runs/naps/n", json={"seconds": 0.5, "count": 1}).json()
     waiting = host.http.post("/runs/approval/w", json={"seconds": 60}).json()
-    assert host.http.post(waiting["sendEventPostUri"].format(eventName="unrelated"), json=1).status_code == 202
+    assert (
+        host.http.post(waiting["sendEventPostUri"].format(eventName="unrelated"), json=1).status_code == 202
+    )
     host.until(lambda: host.notes("nap"))
     host.stop(signal.SIGKILL)
     host = start()

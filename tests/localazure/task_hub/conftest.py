@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def open_hub(tmp_path: Path) -> OpenHub:
         *,
         functions: Functions | None = None,
         limit: int = 10,
-    ) -> AsyncIterator[Hub]:
+    ) -> AsyncGenerator[Hub]:
         executor = functions or Functions(orchestrators, activities)
         async with open_task_hub(tmp_path / "hub.sqlite", executor, activities=limit) as hub:
             yield Hub(hub)

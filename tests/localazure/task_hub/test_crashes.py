@@ -22,7 +22,9 @@ CIRCUITS = 25
 def start(folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, str(PROGRAM), str(folder / "hub.sqlite"), str(folder / "notes"), str(CIRCUITS)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
     line = process.stdout.readline()
     assert line == "ready\n", process.communicate()[1]
     return process

@@ -31,7 +31,10 @@ def fan_out(ctx, count):
 
 
 def parent(ctx, count):
-    children = [ctx.call_sub_orchestrator("chain", input=n, instance_id=f"{ctx.instance_id}-{n}") for n in range(count)]
+    children = [
+        ctx.call_sub_orchestrator("chain", input=n, instance_id=f"{ctx.instance_id}-{n}")
+        for n in range(count)
+    ]
     return (yield task.when_all(children))
 
 
@@ -82,7 +85,18 @@ def count_down(ctx, state):
     ctx.continue_as_new(state, save_events=True)
 
 
-ALL = [chain, fan_out, parent, wait_for_event, two_events, race, catches, fails, parent_of_failing, count_down]
+ALL = [
+    chain,
+    fan_out,
+    parent,
+    wait_for_event,
+    two_events,
+    race,
+    catches,
+    fails,
+    parent_of_failing,
+    count_down,
+]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +266,9 @@ def test_terminate_ends_the_tree_and_drops_its_work(run, open_hub):
         yield ctx.call_activity("slow", input="never")
 
     def tree(ctx, _):
-        yield task.when_all([ctx.call_sub_orchestrator("leaf", input=n, instance_id=f"leaf{n}") for n in range(6)])
+        yield task.when_all(
+            [ctx.call_sub_orchestrator("leaf", input=n, instance_id=f"leaf{n}") for n in range(6)]
+        )
 
     async def scenario():
         async with open_hub([tree, leaf], [slow], limit=2) as hub:

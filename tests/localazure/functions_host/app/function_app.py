@@ -90,7 +90,12 @@ def careful(ctx, request):
         yield ctx.call_activity("fail", input=request, retry_policy=retry)
     except task.TaskFailedError as error:
         details = error.details
-        return [details.error_type, details.message, details.is_caused_by(ValueError), bool(details.stack_trace)]
+        return [
+            details.error_type,
+            details.message,
+            details.is_caused_by(ValueError),
+            bool(details.stack_trace),
+        ]
 
 
 def failing(ctx, request):
@@ -144,7 +149,9 @@ for orchestrator in ORCHESTRATORS:
 def echo(req: func.HttpRequest) -> func.HttpResponse:
     headers = {"x-route": json.dumps(dict(req.route_params)), "x-query": json.dumps(dict(req.params))}
     headers["x-sent"] = req.headers.get("x-sent", "")
-    return func.HttpResponse(req.get_body(), status_code=201, headers=headers, mimetype="application/octet-stream")
+    return func.HttpResponse(
+        req.get_body(), status_code=201, headers=headers, mimetype="application/octet-stream"
+    )
 
 
 @app.route(route="echo/latest/{*rest}", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
