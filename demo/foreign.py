@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from demo.mapping import Mappings
 from demo.plan import Findings, Group, Plant
-from demo.tables import Column, Readings, Unusable, read_readings
+from demo.tables import Column, Readings, UnusableError, read_readings
 
 MAX_TRAINING_DAYS = 365
 MIN_TRAINING_DAYS = 21
+MIN_STEPS = 330  # what training needs to hold out two horizons for validation and two for the test
+MAX_NAME = 100
+HOUR = 60
 GROUP_SIZE = 4
 STILL_SHARE = 0.9  # a sensor that shows one value for this share of the time hardly ever moves
 GAP_SHARE = 0.5
@@ -25,53 +28,72 @@ _GENERIC = {"data", "dataset", "sensor", "sensors", "export", "readings", "hourl
 def read_folder(folder: Path, mapping: Path | None, findings: Findings) -> tuple[Plant, ...]:
     """The plants of `folder`; a file that cannot be one is reported and the others go on.
 
-    Raises `Unusable` when there is no folder, no CSV file, or no usable one.
+    Raises `UnusableError` when there is no folder, no CSV file, or no usable one.
     """
     if not folder.is_dir():
-        raise Unusable(f"{folder} is not a folder")
+        raise UnusableError(f"{folder} is not a folder")
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv")
     if not files:
-        raise Unusable(f"{folder} holds no .csv file; one file a plant is expected")
+        raise UnusableError(f"{folder} holds no .csv file; one file a plant is expected")
     mappings = Mappings.read(mapping, findings) if mapping else Mappings({})
     plants: list[Plant] = []
     for path, plant_id in zip(files, plant_ids([path.stem for path in files]), strict=True):
         try:
             plants.append(read_plant(path, plant_id, mappings, findings))
-        except Unusable as error:
+        except UnusableError as error:
             findings.problem(path.name, f"{error}; the plant is left out")
     if not plants:
-        raise Unusable(
+        raise UnusableError(
             "no file could be used: " + "; ".join(str(item) for item in findings.all if not item.note)
         )
     return tuple(plants)
 
 
 def read_plant(path: Path, plant_id: str, mappings: Mappings, findings: Findings) -> Plant:
-    """One file as a plant; raises `Unusable`."""
+    """One file as a plant; raises `UnusableError`."""
     readings = read_readings(path, findings)
-    frequency = infer_frequency(readings.times)
-    cutoff = last_full_day(readings.times, frequency)
+    step = infer_frequency(readings.times)
+    cutoff = last_full_day(readings.times, step)
+    frequency = max(step, HOUR)
+    if step < HOUR:
+        findings.note(path.name, f"has a reading every {step} minutes: averaged to hours")
     available = int((np.datetime64(cutoff, "D") - readings.times[0].astype("datetime64[D]")) / DAY) + 1
-    if available < MIN_TRAINING_DAYS:
-        raise Unusable(
-            f"holds {available} full days; at least {MIN_TRAINING_DAYS} are needed to train and to test"
-        )
+    needed = max(MIN_TRAINING_DAYS, -(-MIN_STEPS * frequency // 1440))
+    if available < needed:
+        raise UnusableError(f"holds {available} full days; at least {needed} are needed to train and to test")
     days = min(available, MAX_TRAINING_DAYS)
     mapped = mappings.circuits(plant_id, path.stem, [column.name for column in readings.columns], findings)
     circuits = mapped or group(_usable(path.name, readings, cutoff, days, findings))
     if not circuits:
-        raise Unusable("has no sensor column that could be forecast")
+        raise UnusableError("has no sensor column that could be forecast")
     return Plant(
-        plant_id, path, readings.time_columns, circuits, cutoff, days, frequency, rows=len(readings.times)
+        plant_id=plant_id,
+        file=path,
+        delimiter=readings.delimiter,
+        time_columns=readings.time_columns,
+        circuits=circuits,
+        cutoff_date=cutoff,
+        training_days=days,
+        frequency_minutes=frequency,
+        season=season(frequency),
+        rows=len(readings.times),
     )
 
 
 def infer_frequency(times: NDArray[np.datetime64]) -> int:
-    """Minutes between readings: the commonest step, at least 1."""
+    """Minutes between readings: the commonest step, at least 1; raises `UnusableError` past a day."""
     if len(times) < 2:
-        raise Unusable("has a single reading")
+        raise UnusableError("has a single reading")
     steps, counts = np.unique(np.diff(times) / MINUTE, return_counts=True)
-    return max(1, round(float(steps[np.argmax(counts)])))
+    minutes = max(1, round(float(steps[np.argmax(counts)])))
+    if minutes > 1440:
+        raise UnusableError(f"has a reading every {minutes} minutes; at least one a day is needed")
+    return minutes
+
+
+def season(frequency_minutes: int) -> int:
+    """Steps until things repeat: a day, or a week of daily readings."""
+    return round(1440 / frequency_minutes) if frequency_minutes <= 720 else 7
 
 
 def last_full_day(times: NDArray[np.datetime64], frequency_minutes: int) -> date:
@@ -98,6 +120,8 @@ def _usable(file: str, readings: Readings, cutoff: date, days: int, findings: Fi
 
 def _unfit(column: Column, window: NDArray[np.bool_]) -> str | None:
     """Why a column is no sensor to forecast, or None."""
+    if not column.name.isprintable() or not 1 <= len(column.name) <= MAX_NAME:
+        return "has no usable name"
     if len(column.values) > 2 and np.all(np.diff(column.values) == 1):
         return "counts the rows"
     values = column.values[window]

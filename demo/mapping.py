@@ -15,7 +15,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
 from demo.plan import Findings, Group
-from demo.tables import Unusable
+from demo.tables import UnusableError
 
 _CIRCUIT = re.compile(r"[A-Za-z][A-Za-z0-9]{0,15}")
 
@@ -29,17 +29,19 @@ class Mappings:
 
     @classmethod
     def read(cls, path: Path, findings: Findings) -> "Mappings":
-        """Load `path`; raises `Unusable` when it cannot be read or is no mapping of plants."""
+        """Load `path`; raises `UnusableError` when it cannot be read or is no mapping of plants."""
         try:
             document = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
         except MarkedYAMLError as error:
             mark = error.problem_mark
             place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-            raise Unusable(f"{path.name}: {place}{error.problem}") from error
+            raise UnusableError(f"{path.name}: {place}{error.problem}") from error
         except (OSError, UnicodeDecodeError) as error:
-            raise Unusable(f"{path.name} cannot be read: {error}") from error
+            raise UnusableError(f"{path.name} cannot be read: {error}") from error
         if not isinstance(document, CommentedMap):
-            raise Unusable(f"{path.name}: line 1: expected plants, each with its circuits and their sensors")
+            raise UnusableError(
+                f"{path.name}: line 1: expected plants, each with its circuits and their sensors"
+            )
         return cls(document, path.name)
 
     def circuits(

@@ -23,23 +23,26 @@ class Finding:
 
 @dataclass(frozen=True)
 class Group:
-    """The sensors (columns of the plant's file) that make up one circuit."""
+    """The sensors (columns of the plant's file) of one circuit, and its cutoff date where it is not the plant's."""
 
     circuit_id: str
     sensors: tuple[str, ...]
+    cutoff_date: date | None = None
 
 
 @dataclass(frozen=True)
 class Plant:
-    """One plant: its raw file, how the file writes time, and what to train on it."""
+    """One plant: its raw file, how the file is written, and what to train on it. `season` counts steps."""
 
     plant_id: str
     file: Path
+    delimiter: str
     time_columns: tuple[str, ...]
     circuits: tuple[Group, ...]
     cutoff_date: date
     training_days: int
     frequency_minutes: int
+    season: int
     rows: int
 
 

@@ -2,7 +2,7 @@
 
 import csv
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ Series = NDArray[np.float64]
 
 SEED = 20251209
 DAYS = 100
-END = datetime(2025, 12, 10, 6)  # six hours into the day after the cutoff date
+END = datetime(2025, 12, 10, 6, tzinfo=UTC)  # six hours into the day after the cutoff date
 MAPPING = "mapping.yaml"
 
 
@@ -32,19 +32,19 @@ class Sensor:
 
 CIRCUITS: dict[str, tuple[Sensor, ...]] = {
     "CIRC1": (
-        Sensor("boiler_temperature", 182.0, 24.0, load=0.9, lag=2),
-        Sensor("boiler_pressure", 11.5, 2.2, load=1.0),
-        Sensor("boiler_flow", 38.0, 14.0, load=1.1, noise=0.09),
-        Sensor("boiler_oxygen", 4.2, -1.1, load=0.8, noise=0.08),
+        Sensor("feed_temperature", 62.0, 14.0, load=0.9, lag=2),
+        Sensor("feed_pressure", 11.5, 2.2, load=1.0),
+        Sensor("feed_flow", 38.0, 14.0, load=1.1, noise=0.09),
     ),
     "CIRC2": (
+        Sensor("cooling_temperature", 27.0, 9.0, load=0.7, lag=1, peak_hour=16.0),
+        Sensor("cooling_flow", 120.0, 45.0, load=0.6, peak_hour=16.0, noise=0.08),
         Sensor("pump_current", 61.0, 26.0, load=1.0, noise=0.06),
         Sensor("pump_vibration", 2.4, 0.9, load=0.6, noise=0.12),
     ),
     "CIRC3": (
-        Sensor("cooling_inlet", 19.0, 6.5, load=0.2, peak_hour=16.0),
-        Sensor("cooling_outlet", 27.0, 9.0, load=0.7, lag=1, peak_hour=16.0),
-        Sensor("cooling_fan_power", 44.0, 31.0, load=0.6, peak_hour=16.0, noise=0.08),
+        Sensor("motor_current", 44.0, 31.0, load=1.0, noise=0.08),
+        Sensor("bearing_temperature", 48.0, 16.0, load=0.8, lag=3),
     ),
 }
 PLANTS = ("PLANT1", "PLANT2")
@@ -76,7 +76,10 @@ def _write_plant(path: Path, random: np.random.Generator, days: int, end: dateti
         for index, time in enumerate(times):
             cells = (column[index] for column in columns)
             writer.writerow(
-                [time.isoformat() + "Z", *("" if np.isnan(cell) else f"{cell:.3f}" for cell in cells)]
+                [
+                    time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    *("" if np.isnan(cell) else f"{cell:.3f}" for cell in cells),
+                ]
             )
 
 

@@ -19,7 +19,7 @@ CLOCK_PARTS = ("year", "month", "day", "hour", "minute", "second")
 TEXT_SHARE = 0.5  # a column with fewer readable numbers than this is text
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """The file cannot stand for a plant; the message says why and what would mend it."""
 
 
@@ -27,6 +27,7 @@ class Unusable(Exception):
 class Rows:
     """A file's header and its complete rows, column by column, with the line each row ends on."""
 
+    delimiter: str
     header: tuple[str, ...]
     lines: tuple[int, ...]
     columns: dict[str, tuple[str, ...]]
@@ -44,13 +45,14 @@ class Column:
 class Readings:
     """A file as a plant's readings, sorted by time (UTC), each time once."""
 
+    delimiter: str
     time_columns: tuple[str, ...]
     times: NDArray[np.datetime64]
     columns: tuple[Column, ...]
 
 
 def read_readings(path: Path, findings: Findings) -> Readings:
-    """Read `path`; faults go to `findings` and cost a cell or a row. Raises `Unusable` when nothing is left."""
+    """Read `path`; faults go to `findings` and cost a cell or a row. Raises `UnusableError` when nothing is left."""
     rows = read_rows(path, findings)
     time_columns, times = _read_times(path.name, rows, findings)
     columns = tuple(
@@ -59,7 +61,9 @@ def read_readings(path: Path, findings: Findings) -> Readings:
         if name not in time_columns and (values := _read_numbers(path.name, name, rows, findings)) is not None
     )
     order = _sorted_unique(path.name, rows, times, findings)
-    return Readings(time_columns, times[order], tuple(Column(c.name, c.values[order]) for c in columns))
+    return Readings(
+        rows.delimiter, time_columns, times[order], tuple(Column(c.name, c.values[order]) for c in columns)
+    )
 
 
 def read_rows(path: Path, findings: Findings) -> Rows:
@@ -67,7 +71,7 @@ def read_rows(path: Path, findings: Findings) -> Rows:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise Unusable(f"cannot be read as UTF-8 text ({error})") from error
+        raise UnusableError(f"cannot be read as UTF-8 text ({error})") from error
     delimiter = max(DELIMITERS, key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
@@ -87,19 +91,19 @@ def read_rows(path: Path, findings: Findings) -> Rows:
                     kind="rows of another length than the header",
                 )
     except csv.Error as error:
-        raise Unusable(f"is not CSV: line {reader.line_num}: {error}") from error
+        raise UnusableError(f"is not CSV: line {reader.line_num}: {error}") from error
     if not rows:
-        raise Unusable("has no complete row below its header")
-    return Rows(header, tuple(lines), dict(zip(header, zip(*rows, strict=True), strict=True)))
+        raise UnusableError("has no complete row below its header")
+    return Rows(delimiter, header, tuple(lines), dict(zip(header, zip(*rows, strict=True), strict=True)))
 
 
 def _check_header(header: tuple[str, ...]) -> None:
     if len(header) < 2:
-        raise Unusable(
+        raise UnusableError(
             "line 1 is not a header: a time column and sensor columns are needed, separated by , or ;"
         )
     if repeated := sorted({name for name in header if header.count(name) > 1}):
-        raise Unusable(f"line 1 names a column twice: {', '.join(map(repr, repeated))}")
+        raise UnusableError(f"line 1 names a column twice: {', '.join(map(repr, repeated))}")
 
 
 def _read_numbers(file: str, name: str, rows: Rows, findings: Findings) -> NDArray[np.float64] | None:
@@ -143,13 +147,13 @@ def _number(cell: str) -> float | None:
 def _read_times(file: str, rows: Rows, findings: Findings) -> tuple[tuple[str, ...], NDArray[np.datetime64]]:
     """Which columns hold the time, and the time of each row (NaT where it cannot be read)."""
     columns = find_time_columns(rows)
-    parse = _from_parts if len(columns) > 1 else _from_text
+    parse = _from_text if len(columns) == 1 else _from_parts
     times: list[datetime | None] = []
     for line, cells in zip(
         rows.lines, zip(*(rows.columns[name] for name in columns), strict=True), strict=True
     ):
         time = _attempt(parse, cells)
-        times.append(time)
+        times.append(time and time.replace(tzinfo=None))  # numpy knows UTC alone
         if time is None:
             findings.problem(
                 file,
@@ -162,7 +166,7 @@ def _read_times(file: str, rows: Rows, findings: Findings) -> tuple[tuple[str, .
 
 
 def find_time_columns(rows: Rows) -> tuple[str, ...]:
-    """`year, month, day[, hour…]` columns, or the first column of ISO 8601 times; raises `Unusable` otherwise."""
+    """`year, month, day[, hour…]` columns, or the first column of ISO 8601 times; raises `UnusableError` otherwise."""
     by_name = {name.lower(): name for name in rows.header}
     if all(part in by_name for part in CLOCK_PARTS[:3]):
         present = [part in by_name for part in CLOCK_PARTS]
@@ -175,7 +179,7 @@ def find_time_columns(rows: Rows) -> tuple[str, ...]:
             return (name,)
     looks = next((name for name in rows.header if "time" in name.lower() or "date" in name.lower()), None)
     hint = f"; column {looks!r} holds {rows.columns[looks][0]!r}" if looks else ""
-    raise Unusable(
+    raise UnusableError(
         "has no time column: one of ISO 8601 times (2025-12-09 06:00) or columns year, month, day, hour is needed"
         + hint
     )
@@ -190,7 +194,7 @@ def _attempt(parse: Callable[[Sequence[str]], datetime], cells: Sequence[str]) -
 
 def _from_parts(cells: Sequence[str]) -> datetime:
     year, month, day, hour, minute, second = (*(int(cell) for cell in cells), 0, 0, 0)[:6]
-    return datetime(year, month, day, hour, minute, second)
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
 
 
 def _from_text(cells: Sequence[str]) -> datetime:
@@ -198,7 +202,7 @@ def _from_text(cells: Sequence[str]) -> datetime:
     if text.isdigit():
         raise ValueError("a bare number could be an index, a year or an epoch")
     time = datetime.fromisoformat(text)
-    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _sorted_unique(
@@ -208,7 +212,7 @@ def _sorted_unique(
     order = np.argsort(times, kind="stable")
     order = order[~np.isnat(times[order])]
     if not len(order):
-        raise Unusable("has no row with a readable time")
+        raise UnusableError("has no row with a readable time")
     last = np.append(times[order][1:] != times[order][:-1], True)
     for index in order[~last]:
         findings.problem(

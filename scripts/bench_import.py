@@ -39,7 +39,7 @@ def main() -> int:
         table.add_row(name, f"{median:.2f}", f"{min(measured):.2f}", f"{median / bare:.2f}")
     Console().print(table)
     ratio = statistics.median(seconds[APP]) / bare
-    print(f"ratio {ratio:.2f} (limit {LIMIT})")
+    Console().print(f"ratio {ratio:.2f} (limit {LIMIT})")
     return int(ratio > LIMIT)
 
 

@@ -34,7 +34,7 @@ def test_rhythm_coupling_and_gaps(tmp_path: Path) -> None:
     write_fleet(tmp_path)
     readings = read_readings(tmp_path / "PLANT1.csv", Findings())
     columns = {column.name: column.values for column in readings.columns}
-    flow, pressure = columns["boiler_flow"], columns["boiler_pressure"]
+    flow, pressure = columns["feed_flow"], columns["feed_pressure"]
     present = ~(np.isnan(flow) | np.isnan(pressure))
     assert 0.005 < np.isnan(flow).mean() < 0.03
     assert np.corrcoef(flow[present], pressure[present])[0, 1] > 0.5

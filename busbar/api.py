@@ -1,0 +1,147 @@
+"""Busbar's HTTP API as its clients see it: the command line and the demonstration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from busbar.codec import from_wire
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.policies import Stage
+from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
+
+TIMEOUT_SECONDS = 30.0
+
+
+class ApiError(Exception):
+    """Busbar refused or did not answer; the message says what the caller can do. `status` is None without answer."""
+
+    def __init__(self, message: str, status: int | None = None):
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class CircuitState:
+    """A circuit's latest training, and per stage what serves it and its latest scoring."""
+
+    record: CircuitRecord
+    deployments: Mapping[Stage, DeploymentRecord] = field(default_factory=dict[Stage, DeploymentRecord])
+    scorings: Mapping[Stage, ScoringRecord] = field(default_factory=dict[Stage, ScoringRecord])
+
+
+@dataclass(frozen=True)
+class PendingApproval:
+    """An approval request nobody has settled yet: who was asked, who has voted, how many votes it takes."""
+
+    id: str
+    gate: str
+    subject: str
+    approvers: tuple[str, ...]
+    votes: tuple[Mapping[str, str], ...]
+    quorum: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything the board shows. `runs` newest first."""
+
+    circuits: Mapping[CircuitKey, CircuitState]
+    runs: tuple[RunRecord, ...]
+    pending: tuple[PendingApproval, ...]
+
+    def run(self, id: str) -> RunRecord | None:
+        return next((run for run in self.runs if run.id == id), None)
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> "Snapshot":
+        """From the JSON of `GET /api/circuits`; raises `BadRequest` naming the part that does not fit."""
+        records = from_wire(tuple[CircuitRecord, ...], document["circuits"])
+        deployments = from_wire(tuple[DeploymentRecord, ...], document["deployments"])
+        scorings = from_wire(tuple[ScoringRecord, ...], document["scorings"])
+        return cls(
+            {record.key: _state(record, deployments, scorings) for record in records},
+            from_wire(tuple[RunRecord, ...], document["runs"]),
+            from_wire(tuple[PendingApproval, ...], document["pending"]),
+        )
+
+
+def _state(
+    record: CircuitRecord, deployments: tuple[DeploymentRecord, ...], scorings: tuple[ScoringRecord, ...]
+) -> CircuitState:
+    return CircuitState(
+        record,
+        {one.stage: one for one in deployments if one.key == record.key},
+        {one.stage: one for one in scorings if one.key == record.key},
+    )
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An orchestration as the Functions host's durable API tells it. `output` is its result or its error."""
+
+    id: str
+    status: str
+    output: Any = None
+
+    @property
+    def finished(self) -> bool:
+        return self.status in ("Completed", "Failed", "Terminated", "Canceled")
+
+
+class Api:
+    """The API at `url`, called with the function key `key`. Every method raises `ApiError`."""
+
+    def __init__(self, url: str, key: str):
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url, headers={"x-functions-key": key}, timeout=TIMEOUT_SECONDS, trust_env=False
+        )
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot.read(self._call("GET", "/api/circuits"))
+
+    def instance(self, id: str) -> Instance:
+        """How an orchestration stands; on Azure the key must be a durable task system key."""
+        document = self._call("GET", f"/runtime/webhooks/durabletask/instances/{id}?showInput=false")
+        return Instance(id, document["runtimeStatus"], document.get("output"))
+
+    def train(self, circuits: str, ref: str = "") -> str:
+        """Start a training of named circuits (`PLANT1/CIRC1,…`) at a branch or commit; the run's id."""
+        return self._start("/api/trainings", circuits=circuits, ref=ref)
+
+    def merge(self, ref: str = "") -> str:
+        """Merge the raw files as a branch or commit says; the orchestration's id."""
+        return self._start("/api/merges", ref=ref)
+
+    def score(self, stage: str, day: str = "") -> str:
+        """Score a stage's circuits for a day (YYYY-MM-DD); the orchestration's id."""
+        return self._start("/api/scorings", stage=stage, day=day)
+
+    def _start(self, path: str, **fields: str) -> str:
+        given = {name: value for name, value in fields.items() if value}
+        return str(self._call("POST", path, given)["id"])
+
+    def _call(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
+        try:
+            response = self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise ApiError(f"{self.url} does not answer ({error or type(error).__name__})") from error
+        if response.is_success:
+            return response.json()
+        said = _said(response)
+        if response.status_code in (401, 403):
+            said = f"the key was not accepted ({said})"
+        raise ApiError(f"{method} {path}: {response.status_code}: {said}", response.status_code)
+
+
+def _said(response: httpx.Response) -> str:
+    """The sentence in an error's body."""
+    try:
+        document = response.json()
+    except ValueError:
+        return response.text.strip()[:300] or response.reason_phrase
+    if isinstance(document, dict):
+        return str(document.get("error") or document.get("message") or document)
+    return str(document)
