@@ -68,7 +68,7 @@ def start_azurite(state: Path, ports: Ports, certificates: Certificates) -> Azur
     log = folder / "azurite.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            _command(folder, ports, certificates),
+            azurite_command(folder, ports, certificates),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -98,7 +98,8 @@ def create_containers(storage_ip: str, ca_bundle: Path, names: Iterable[str]) ->
                 continue
 
 
-def _command(folder: Path, ports: Ports, certificates: Certificates) -> list[str]:
+def azurite_command(folder: Path, ports: Ports, certificates: Certificates) -> list[str]:
+    """What to run for an Azurite that keeps its data in `folder`. Raises `AzuriteError` when it is not installed."""
     listen = [
         argument
         for service in ("blob", "queue", "table")

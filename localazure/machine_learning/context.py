@@ -1,0 +1,47 @@
+"""What every room of the emulator shares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+
+from localazure.documents import Documents
+from localazure.identity.tokens import Tokens
+from localazure.machine_learning.events import Events
+from localazure.machine_learning.routing import Json, Scope
+from localazure.machine_learning.storage import Storage
+from localazure.service import Runtime
+
+
+@dataclass(frozen=True)
+class Context:
+    """`documents` is the one memory; `tokens` issues and checks the bearer tokens."""
+
+    runtime: Runtime
+    documents: Documents
+    storage: Storage
+    scopes: Mapping[str, Scope]
+    events: Events
+    tokens: Tokens
+
+    def authorize(self, request: Request) -> None:
+        """Refuses with 401 a request without a valid bearer token."""
+        self.tokens.authorize(request)
+
+
+def timestamp() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def system_data(created: str | None = None) -> Json:
+    """ARM's record of who touched a resource and when."""
+    now = timestamp()
+    return {
+        "createdAt": created or now,
+        "createdBy": "localazure",
+        "createdByType": "Application",
+        "lastModifiedAt": now,
+        "lastModifiedBy": "localazure",
+        "lastModifiedByType": "Application",
+    }

@@ -1,0 +1,64 @@
+"""The rooms of the emulator, composed."""
+
+from collections.abc import Sequence
+
+from starlette.routing import BaseRoute
+
+from localazure.documents import Documents
+from localazure.identity.tokens import Tokens
+from localazure.machine_learning.arm import Arm
+from localazure.machine_learning.assets import Assets
+from localazure.machine_learning.context import Context
+from localazure.machine_learning.endpoints import BatchEndpoints
+from localazure.machine_learning.events import Events
+from localazure.machine_learning.history import History
+from localazure.machine_learning.jobs import Jobs
+from localazure.machine_learning.mlflow import MLflow
+from localazure.machine_learning.operations import Operations
+from localazure.machine_learning.registry import RegistryPlane
+from localazure.machine_learning.routing import scopes
+from localazure.machine_learning.runner import Runner
+from localazure.machine_learning.storage import Storage
+from localazure.service import EventSink, Runtime
+
+
+class MachineLearning:
+    """One `Service`; its memory is `state`/machine_learning.sqlite, its jobs' folders are under `state`/jobs."""
+
+    def __init__(self, runtime: Runtime, emit: EventSink):
+        self._context = context = Context(
+            runtime=runtime,
+            documents=Documents(runtime.state / "machine_learning.sqlite"),
+            storage=Storage(runtime.addresses, runtime.ca_bundle),
+            scopes=scopes(runtime.config),
+            events=Events(emit),
+            tokens=Tokens(runtime.state, runtime.config.tenant_id),
+        )
+        self._runner = Runner(context)
+        operations = Operations(context)
+        jobs = Jobs(context, operations, self._runner)
+        self._rooms = (
+            Arm(context),
+            Assets(context),
+            RegistryPlane(context),
+            jobs,
+            History(context),
+            BatchEndpoints(context, operations, jobs.submit),
+            MLflow(context),
+            operations,
+        )
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        return [route for room in self._rooms for route in room.routes]
+
+    async def start(self) -> None:
+        """Creates the containers of workspaces and registries and takes up the jobs a dead server left."""
+        self._context.storage.ensure_containers(scope.container for scope in self._context.scopes.values())
+        await self._runner.start()
+
+    async def stop(self) -> None:
+        """Ends the jobs' processes; what was not finished runs again at the next start."""
+        await self._runner.stop()
+        self._context.storage.close()
+        self._context.documents.close()

@@ -1,0 +1,142 @@
+"""One command of one run: its environment, its place in the queue, its files, its process, its log."""
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+
+from localazure.machine_learning.assets import read_asset
+from localazure.machine_learning.context import Context
+from localazure.machine_learning.environments import parse_conda, prepare
+from localazure.machine_learning.graph import Data, InvalidJob, Literal, Task, Value, render
+from localazure.machine_learning.process import run_command
+from localazure.machine_learning.references import is_asset, parse_asset
+from localazure.machine_learning.routing import Scope
+from localazure.machine_learning.runs import Run, Runs
+from localazure.machine_learning.storage import Location, empty, locate
+from localazure.machine_learning.variables import job_variables
+
+LOG = "user_logs/std_log.txt"
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    context: Context
+    runs: Runs
+    run: Run
+    task: Task
+    inputs: Mapping[str, Value]
+
+    @staticmethod
+    def folder(context: Context, run: Run) -> Path:
+        """Where a run's files and its log lie: `state`/jobs/<workspace>/<name>."""
+        return context.runtime.state / "jobs" / context.scopes[run.scope].name / run.name
+
+    async def execute(self, slots: asyncio.Semaphore) -> None:
+        """Raises `CommandFailed` with the end of the log, or what made it impossible to start."""
+        folder = empty(self.folder(self.context, self.run))
+        log = folder / LOG
+        log.parent.mkdir(parents=True)
+        try:
+            self.runs.change(self.run, status="Preparing")
+            venv = await run_in_threadpool(self._environment, log)
+            self.runs.change(self.run, status="Queued")
+            async with slots:
+                self.runs.change(self.run, status="Running")
+                await self._run(folder, log, venv)
+        finally:
+            await asyncio.shield(run_in_threadpool(self._keep_log, log))
+            for name in ("code", "inputs", "outputs"):
+                shutil.rmtree(folder / name, ignore_errors=True)
+
+    async def _run(self, folder: Path, log: Path, venv: Path) -> None:
+        command = await run_in_threadpool(self._fetch, folder)
+        variables = job_variables(self.context, self._scope, self.run, venv, self.task.variables)
+        await run_command(
+            command,
+            folder=folder,
+            log=log,
+            variables=variables,
+            started=lambda pid: self.runs.change(self.run, pid=pid),
+        )
+        await run_in_threadpool(self._store, folder)
+
+    def _environment(self, log: Path) -> Path:
+        found = parse_asset(self.task.environment, self._scope, self.context.scopes)
+        properties = read_asset(self.context, found.scope, "environments", found.name, found.version)["properties"]
+        cache = self.context.runtime.state / "environments"
+        with log.open("a") as output:
+            return prepare(parse_conda(properties.get("condaFile")), cache, output)
+
+    def _fetch(self, folder: Path) -> str:
+        """Bring code and inputs into `folder`; gives the command with every reference resolved."""
+        (folder / "code").mkdir()
+        if self.task.code:
+            code = parse_asset(self.task.code, self._scope, self.context.scopes)
+            resource = read_asset(self.context, code.scope, "codes", code.name, code.version)
+            self.context.storage.download(self._locate(resource["properties"]["codeUri"]), folder / "code")
+        inputs = {name: self._input(name, value, folder / "inputs" / name) for name, value in self.inputs.items()}
+        outputs = {name: self._output(name, folder / "outputs" / name) for name in self.task.outputs}
+        return render(self.task.command, inputs, outputs)
+
+    def _input(self, name: str, value: Value, target: Path) -> str:
+        spec = self.task.inputs[name]
+        is_path = spec.type.startswith("uri_") or spec.type in ("mltable", "mlflow_model", "custom_model")
+        if isinstance(value, Literal):
+            if is_path:
+                raise InvalidJob(f"The input {name} is of type {spec.type}; it was given the text {value.text!r}.")
+            return value.text
+        uri = self._asset_uri(value)
+        if (value.mode or spec.mode) == "direct":
+            return self._long_uri(uri)
+        location = self._locate(uri)
+        if spec.type == "uri_file":
+            target = target / location.path.rpartition("/")[2]
+        if not self.context.storage.download(location, target):
+            raise InvalidJob(f"The input {name} holds no files: {uri}")
+        return str(target)
+
+    def _output(self, name: str, target: Path) -> str:
+        spec = self.task.outputs[name]
+        if spec.mode == "direct":
+            return self._long_uri(self.run.outputs[name])
+        (target.parent if spec.type == "uri_file" else target).mkdir(parents=True, exist_ok=True)
+        return str(target)
+
+    def _store(self, folder: Path) -> None:
+        """Upload what the command wrote to its outputs' places."""
+        for name, spec in self.task.outputs.items():
+            written = folder / "outputs" / name
+            if spec.mode != "direct" and written.exists():
+                self.context.storage.upload(written, self._locate(self.run.outputs[name]))
+
+    def _keep_log(self, log: Path) -> None:
+        place = Location(self._scope.container, f"ExperimentRun/dcid.{self.run.name}/{LOG}")
+        self.context.storage.upload(log, place)
+
+    def _asset_uri(self, value: Data) -> str:
+        """Where an asset's files lie; other URIs are places already."""
+        if not is_asset(value.uri):
+            return value.uri
+        found = parse_asset(value.uri, self._scope, self.context.scopes)
+        kind = found.kind.lower() or ("models" if value.type.endswith("_model") else "data")
+        properties = read_asset(self.context, found.scope, kind, found.name, found.version)["properties"]
+        return properties["modelUri"] if kind == "models" else properties["dataUri"]
+
+    def _long_uri(self, uri: str) -> str:
+        """What `direct` hands over: a datastore's URI with its workspace, as on Azure."""
+        scope = self._scope
+        prefix = (
+            f"azureml://subscriptions/{scope.subscription}/resourcegroups/{scope.group}/workspaces/{scope.name}/datastores/"
+        )
+        return uri.replace("azureml://datastores/", prefix, 1)
+
+    def _locate(self, uri: str) -> Location:
+        return locate(uri, self._scope.name)
+
+    @property
+    def _scope(self) -> Scope:
+        return self.context.scopes[self.run.scope]

@@ -1,0 +1,220 @@
+"""A real Azurite, the emulator over TLS in this process, and the real SDK pointed at it by environment variables."""
+
+import asyncio
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from localazure import resolver, secrets
+from localazure.azurite import Azurite, start_azurite
+from localazure.config import Compute, Config, Ports, Registry, Workspace
+from localazure.identity import Identity
+from localazure.machine_learning import MachineLearning
+from localazure.service import STORAGE_ACCOUNT, Addresses, Runtime
+from localazure.tls import ensure_certificates
+from localazure.web import Refusal, refuse
+
+WORKSPACE = "mlops-dev-workspace"
+REGISTRY = "mlops-central-registry"
+GROUP = "mlops-rg"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A request that changed something, as the SDK sent it."""
+
+    method: str
+    path: str
+    api_version: str
+    body: Any
+
+
+@dataclass
+class Cloud:
+    """The running emulator. `events` are what it emitted, `requests` the PUTs and POSTs it was sent."""
+
+    runtime: Runtime
+    azurite: Azurite
+    events: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    requests: list[Recorded] = field(default_factory=list)
+
+    def events_of(self, run: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """(short event type, data) of one run, in order."""
+        found = [event for _, event in self.events if event["data"].get("runId") == run]
+        return [(event["eventType"].rpartition(".")[2], event["data"]) for event in found]
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Serve until the block ends; may be entered again (a restart)."""
+        service = MachineLearning(self.runtime, lambda source, event: self.events.append((source, event)))
+        identity = Identity(self.runtime)
+        application = Starlette(
+            routes=[*identity.routes, *service.routes], exception_handlers={Refusal: refuse}
+        )
+        server = _Server(_config(self.runtime, _recording(application, self.requests)))
+        thread = threading.Thread(target=lambda: asyncio.run(_serve(server, service)), daemon=True)
+        thread.start()
+        wait_until(lambda: server.started or not thread.is_alive(), "the emulator to listen")
+        if not server.started:
+            raise RuntimeError("the emulator did not start")
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join(20)
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # the test runner keeps its own signal handlers
+
+
+async def _serve(server: uvicorn.Server, service: MachineLearning) -> None:
+    await service.start()
+    try:
+        await server.serve()
+    finally:
+        await service.stop()
+
+
+def _config(runtime: Runtime, application: ASGIApp) -> uvicorn.Config:
+    certificates = ensure_certificates(runtime.state)
+    return uvicorn.Config(
+        application,
+        host="127.0.0.1",
+        port=int(runtime.addresses.azure.rpartition(":")[2]),
+        ssl_certfile=certificates.certificate,
+        ssl_keyfile=certificates.key,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+    )
+
+
+def _recording(application: ASGIApp, into: list[Recorded]) -> ASGIApp:
+    async def record(scope: Scope, receive: Receive, send: Send) -> None:
+        chunks: list[bytes] = []
+
+        async def receive_and_keep() -> Message:
+            message = await receive()
+            chunks.append(message.get("body", b""))
+            return message
+
+        await application(scope, receive_and_keep, send)
+        if scope["type"] == "http" and scope["method"] in ("PUT", "POST"):
+            into.append(_recorded(scope, b"".join(chunks)))
+
+    return record
+
+
+def _recorded(scope: Scope, raw: bytes) -> Recorded:
+    query = dict(part.partition("=")[::2] for part in scope["query_string"].decode().split("&"))
+    try:
+        body = json.loads(raw or b"null")
+    except ValueError:
+        body = None
+    return Recorded(scope["method"], scope["path"], query.get("api-version", ""), body)
+
+
+def wait_until(ready: Callable[[], object], what: str, seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+        time.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    state = tmp_path_factory.mktemp("localazure")
+    certificates = ensure_certificates(state)
+    azurite = start_azurite(state, Ports(blob=0, queue=0, table=0), certificates)
+    config = Config(
+        workspaces=(
+            Workspace(name=WORKSPACE, resource_group=GROUP, computes=(Compute(name="cpu-cluster", max_nodes=2),)),
+            Workspace(name="mlops-test-workspace", resource_group=GROUP, computes=(Compute(name="single", max_nodes=1),)),
+        ),
+        registries=(Registry(name=REGISTRY, resource_group=GROUP, propagation_seconds=1.5),),
+        ports=azurite.ports,
+    )
+    addresses = Addresses(
+        azure=f"https://localhost:{_free_port()}",
+        functions="http://127.0.0.1:1",
+        blob=azurite.blob,
+        table=azurite.table,
+        storage_ip=azurite.storage_ip,
+    )
+    runtime = Runtime(config, state, addresses, certificates.bundle, secrets.load_or_create(state))
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            _point_sdk_at(runtime, patch)
+            running = Cloud(runtime, azurite)
+            with running.serving():
+                yield running
+    finally:
+        azurite.stop()
+
+
+def _point_sdk_at(runtime: Runtime, patch: pytest.MonkeyPatch) -> None:
+    resolver.install()
+    for name in [name for name in os.environ if name.startswith(("AZURE_", "AZUREML_"))]:
+        patch.delenv(name)
+    for name, value in {
+        "ARM_CLOUD_METADATA_URL": f"{runtime.addresses.azure}/metadata/endpoints?api-version=2019-05-01",
+        "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{runtime.addresses.azure}/",
+        "IDENTITY_ENDPOINT": f"{runtime.addresses.azure}/msi/token",
+        "IDENTITY_HEADER": runtime.secrets["identity_header"],
+        "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
+        "REQUESTS_CA_BUNDLE": str(runtime.ca_bundle),
+        "SSL_CERT_FILE": str(runtime.ca_bundle),
+    }.items():
+        patch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def ml(cloud: Cloud) -> Any:
+    """An `MLClient` of the development workspace."""
+    return client(cloud, workspace=WORKSPACE)
+
+
+@pytest.fixture(scope="session")
+def registry(cloud: Cloud) -> Any:
+    """An `MLClient` of the registry."""
+    return client(cloud, registry=REGISTRY)
+
+
+def client(cloud: Cloud, workspace: str | None = None, registry: str | None = None) -> Any:
+    from azure.ai.ml import MLClient
+    from azure.identity import DefaultAzureCredential
+
+    credential = DefaultAzureCredential()
+    if registry:
+        return MLClient(credential, registry_name=registry)
+    return MLClient(credential, cloud.runtime.config.subscription_id, GROUP, workspace)
+
+
+def account_uri(container: str, path: str) -> str:
+    return f"abfss://{container}@{STORAGE_ACCOUNT}.dfs.core.windows.net/{path}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
