@@ -109,6 +109,12 @@ class FakeRecords(_Fake):
         self._reach()
         self._releases.setdefault(release.id, release)
 
+    def damage(self, id: str, release: ReleaseSet | None) -> None:
+        """What no client can do: put another content under a release's id, or lose it."""
+        self._releases.pop(id)
+        if release:
+            self._releases[id] = release
+
     def offer_release(self, stage: Stage, id: str) -> None:
         self._reach()
         self._offers.setdefault(stage, {})[id] = None

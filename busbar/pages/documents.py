@@ -66,6 +66,7 @@ def approval(view: ApprovalView) -> str:
         view=view,
         lines=lines,
         plants=evidence.by_plant(lines),
+        going=sum(not line.excluded_by for line in lines),
         left_out=evidence.left_out(view),
         digest=evidence.digest(view),
     )

@@ -1,0 +1,302 @@
+"""What the pages say, and that nothing written by others gets out of its place."""
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from busbar import pages
+from busbar.domain.approval import ApprovalVerdict, Choice, Outcome, Vote
+from busbar.domain.circuits import CircuitKey, Person
+from busbar.domain.policies import Stage
+from busbar.domain.records import RunRecord
+from busbar.pages import LinkState
+from busbar.pages.render import moment, number, percent, short, tone
+from busbar.pages.rows import BAR_END, in_order, skill_bar
+from tests.pages import samples
+
+HOSTILE = "<script>alert('x')</script>\"'&"
+KEY = CircuitKey("PLANT1", "CIRC1")
+
+
+def squeezed(html: str) -> str:
+    """The page's text, tags away, blanks single."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html.partition("</style>")[2]).split())
+
+
+def line_of(html: str, key: CircuitKey) -> str:
+    """The text of a circuit's row on the board."""
+    start = html.index(f'href="/circuits/{key.plant_id}/{key.circuit_id}"')
+    return squeezed("</style>" + html[html.index(">", start) + 1 : html.index("</tr>", start)])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (0, "0"),
+        (1240.4, "1240"),
+        (12.345, "12.3"),
+        (0.1239, "0.124"),
+        (3e-9, "3.00e-09"),
+    ],
+)
+def test_numbers_have_three_digits(value: float | None, text: str):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.314, "+31 %"), (-0.042, "−4 %"), (0.001, "0 %"), (None, "–")])
+def test_shares_have_a_sign(value: float | None, text: str):
+    assert percent(value) == text
+
+
+@pytest.mark.parametrize(
+    ("iso", "text"),
+    [
+        ("2025-12-09T14:03:11+00:00", "2025-12-09 14:03"),
+        ("2025-12-09T15:03:11+01:00", "2025-12-09 14:03"),
+        ("soon", "soon"),
+    ],
+)
+def test_times_are_utc(iso: str, text: str):
+    assert moment(iso) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(samples.COMMIT, "c7fd1fc8"), (samples.RUN, "train-c7fd1fc8"), (None, "–"), ("", "–")],
+)
+def test_identifiers_are_cut(text: str | None, expected: str):
+    assert short(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("trained", "good"),
+        ("gated out", "warn"),
+        ("Quarantined", "bad"),
+        ("training", "live"),
+        ("waiting for approval", "live"),
+        ("nothing", "calm"),
+    ],
+)
+def test_states_have_a_tone(status: str, expected: str):
+    assert tone(status) == expected
+
+
+def test_circuits_are_ordered_as_people_count():
+    keys = [CircuitKey("P10", "C1"), CircuitKey("P2", "C10"), CircuitKey("P2", "C9")]
+    assert sorted(keys, key=in_order) == [keys[2], keys[1], keys[0]]
+
+
+@given(st.floats())
+def test_a_skill_bar_stays_in_its_picture(skill: float):
+    bar = skill_bar(skill)
+    assert bar is None or (bar.start >= 0 and bar.width >= 0 and bar.start + bar.width <= BAR_END + 0.2)
+
+
+def test_the_board_counts_and_says_why():
+    html = pages.board(samples.fleet(20, 10))
+    board = samples.fleet(20, 10)
+    gated = next(record for record in board.circuits if record.verdict == "gated out")
+    text = squeezed(html)
+    assert f"Circuits 200 in 20 plants Trained {sum(r.verdict == 'trained' for r in board.circuits)}" in text
+    assert gated.reason.replace(">", "&gt;") in html
+    assert "1 of 2 votes · until 2025-12-12 14:30" in text
+    assert "operator ✓" in text
+    assert len(html) < 400_000
+
+
+@pytest.mark.parametrize(
+    ("test_version", "marked"),
+    [("4", '<span class="v same">v4</span>'), ("3", '<span class="v old">v3</span>')],
+)
+def test_the_board_marks_a_version_that_differs(test_version: str, marked: str):
+    board = pages.Board(
+        (samples.record(KEY, samples.metrics()),), (samples.deployment(KEY, Stage.TEST, test_version),)
+    )
+    assert marked in pages.board(board)
+
+
+def test_a_board_row_reads_across_the_stages():
+    board = pages.Board(
+        (samples.record(KEY, samples.metrics()),),
+        (samples.deployment(KEY, Stage.DEV), samples.deployment(KEY, Stage.TEST, "3")),
+    )
+    assert line_of(pages.board(board), KEY) == "CIRC1 trained 2025-12-09 1.24 +31 % v4 v4 v4 v3 – –"
+
+
+@pytest.mark.parametrize(
+    ("board", "seconds"),
+    [
+        (pages.Board(), 30),
+        (pages.Board((samples.record(KEY, samples.metrics()),)), 30),
+        (pages.Board((samples.record(KEY),)), 5),
+        (pages.Board(runs=(RunRecord("r", "c", "b", "p", "running", "s", "t"),)), 5),
+    ],
+)
+def test_the_board_looks_again_soon_while_something_runs(board: pages.Board, seconds: int):
+    assert f'<meta http-equiv="refresh" content="{seconds}">' in pages.board(board)
+
+
+def test_an_empty_board_says_what_to_do():
+    assert "Push a commit" in squeezed(pages.board(pages.Board()))
+
+
+def test_a_circuit_page_shows_gates_and_lineage():
+    record = samples.record(KEY, samples.metrics())
+    deployed = (samples.deployment(KEY, Stage.PROD, "3"),)
+    text = squeezed(pages.circuit(pages.CircuitView(record, deployed, pin=samples.pin(record))))
+    for expected in (
+        "max_mae 1.24 ≤ 6.00 passed",
+        f"Training hash {record.training_hash}",
+        "Environment sensor-forecasting-env:1.0.0",
+        f"Commit {samples.COMMIT}",
+        "prod v3 2025-12-01 circ1-v3 be-plant1-prod-3f9c 2025-12-09 14:20 circ1-v2",
+    ):
+        assert expected in text
+
+
+def test_a_run_page_lists_its_circuits():
+    board = samples.fleet(2, 3)
+    text = squeezed(pages.run(board.runs[0], board.circuits))
+    assert "PLANT2 CIRC1 training" in text
+    assert board.runs[0].sentence in text
+
+
+def view(state: LinkState = LinkState.OPEN, plants: int = 2) -> pages.ApprovalView:
+    return samples.approval_view(samples.fleet(plants, 3), state)
+
+
+def test_an_open_approval_shows_evidence_and_a_form():
+    html = pages.approval(view())
+    text = squeezed(html)
+    assert "CIRC1 left out by operator v3 v3 2025-12-09 1.72" in text
+    assert "PLANT2/CIRC3 quarantined etl_merge left 12" in text
+    assert "1 of 2 needed" in text
+    assert html.count('name="csrf" value="csrf"') == 2
+    assert html.count('name="exclude"') == len(view().release.pins)  # type: ignore[union-attr] - the sample has one
+    assert "action=" not in html  # the form posts to the page's own address
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {
+                "state": LinkState.VOTED,
+                "votes": (Vote("r", "object-lead", "ml-lead", Choice.APPROVE, "", (KEY,)),),
+            },
+            "Your vote is recorded : approved. You left out PLANT1/CIRC1.",
+        ),
+        (
+            {
+                "state": LinkState.DECIDED,
+                "verdict": ApprovalVerdict("r", Outcome.REJECTED, "operator rejected: late"),
+            },
+            "This is decided. operator rejected: late.",
+        ),
+        ({"state": LinkState.EXPIRED}, "This request has expired. Nobody decided until 2025-12-12 14:30 UTC"),
+    ],
+)
+def test_a_closed_approval_says_why_and_has_no_form(changes: dict[str, object], said: str):
+    html = pages.approval(replace(view(), **changes))  # type: ignore[arg-type] - a table of fields
+    assert said.replace(" :", ":") in squeezed(html).replace(" :", ":").replace(" .", ".")
+    assert "<form" not in html
+    assert "<input" not in html
+
+
+def test_a_problem_keeps_what_was_filled_in():
+    key = view().release.pins[1].key  # type: ignore[union-attr] - the sample has one
+    html = pages.approval(
+        replace(view(), problem="reason: a rejection needs one", reason="too", excluded=(str(key),))
+    )
+    assert "Not recorded. reason: a rejection needs one" in squeezed(html)
+    assert f'value="{key}" checked' in html
+    assert ">too</textarea>" in html
+
+
+class _Elements(HTMLParser):
+    """The names of all elements and the attributes that could run something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [tag, *(name for name, _ in attrs if name.startswith("on") or name == "style")]
+
+
+def test_hostile_text_stays_text_and_no_page_needs_script_or_inline_style():
+    person = Person(HOSTILE, HOSTILE, "object-lead")
+    record = replace(
+        samples.record(KEY, samples.metrics()), reason=HOSTILE, commit=HOSTILE, verdict="quarantined"
+    )  # type: ignore[arg-type] - a plain string is a verdict too
+    run = RunRecord(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+    shown = view()
+    request = replace(shown.request, subject=HOSTILE, summary=HOSTILE, requester=HOSTILE, approvers=(person,))
+    vote = Vote("r", "x", HOSTILE, Choice.APPROVE, HOSTILE, (shown.release.pins[0].key,))  # type: ignore[union-attr] - the sample has one
+    asked = replace(shown, request=request, person=person, problem=HOSTILE, reason=HOSTILE, votes=(vote,))
+    board = pages.Board((record,), runs=(run,), pending=(pages.Pending(request, (vote,)),))
+    documents = (
+        pages.board(board),
+        pages.circuit(pages.CircuitView(record, run=run)),
+        pages.run(run, (record,)),
+        pages.approval(asked),
+        pages.message(HOSTILE, HOSTILE, 404),
+    )
+    for html in documents:
+        elements = _Elements()
+        elements.feed(html)
+        assert "&lt;script&gt;" in html
+        assert not {"script", "style=", "onclick"} & set(elements.found)
+        assert elements.found.count("style") == 1  # the stylesheet's element; no attribute of that name
+    mails = (
+        pages.mail_approval(asked, "https://example.com/x"),
+        pages.mail_run_finished(run, (record,), "https://example.com"),
+    )
+    for letter in mails:
+        assert "<script" not in letter.html
+        assert "\n" not in letter.subject
+
+
+def test_the_policy_allows_exactly_our_stylesheet():
+    style = re.search(r"<style>(.*?)</style>", pages.message("t", "x", 200), re.DOTALL)
+    assert style
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in pages.content_security_policy()
+    assert "script-src" not in pages.content_security_policy()
+
+
+def test_the_approval_mail_says_it_all_twice():
+    letter = pages.mail_approval(view(), "https://busbar.example.com/approvals/token")
+    assert letter.subject == "[Busbar] prod-deployment: Deploy 4 circuits to prod"
+    for part in (letter.html, letter.text):
+        assert part.count("https://busbar.example.com/approvals/token") == 1
+        for expected in (
+            "4 in 2 plants",
+            "PLANT1/CIRC2, skill +35 %",
+            "2025-12-12 14:30 UTC",
+            "PLANT2/CIRC3",
+            "reject",
+        ):
+            assert expected in part
+
+
+def test_other_mails():
+    late = pages.mail_long_running(
+        KEY, "train-PLANT1-CIRC1-abc-a1", 4.0, samples.COMMIT, "https://b.example.com/"
+    )
+    assert late.subject == "[Busbar] PLANT1/CIRC1 has been training for 4 hours"
+    assert "https://b.example.com/circuits/PLANT1/CIRC1" in late.text
+    board = samples.fleet(2, 3)
+    done = pages.mail_run_finished(board.runs[1], board.circuits, "https://b.example.com/")
+    assert "Trained: 4" in done.text
+    assert "PLANT2/CIRC3, quarantined: etl_merge left 12" in done.text
