@@ -1,0 +1,82 @@
+"""The mapping file: which columns of a plant's CSV files are which sensors of which circuits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import yaml
+from shared.errors import InputError
+
+_KEYS = {"plant_id", "file", "time", "timezone", "time_format", "delimiter", "circuits"}
+TIME_PARTS = ("year", "month", "day", "hour", "minute", "second")
+
+
+@dataclass(frozen=True)
+class PlantMapping:
+    """One plant: its files (globs), its time column or columns, and circuit → sensor → column."""
+
+    plant_id: str
+    files: tuple[str, ...]
+    time: tuple[str, ...]
+    timezone: ZoneInfo
+    time_format: str | None
+    delimiter: str
+    circuits: Mapping[str, Mapping[str, str]]
+
+
+def load_mappings(path: str | Path) -> list[PlantMapping]:
+    """Read the mapping file, one plant or a list of them; raises `InputError` naming the plant and the key."""
+    try:
+        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"mapping {path} cannot be read: {error}") from error
+    entries = document if isinstance(document, list) else [document]
+    return [_plant(f"mapping {path}, plant {index + 1}", entry) for index, entry in enumerate(entries)]
+
+
+def _plant(where: str, entry: Any) -> PlantMapping:
+    if not isinstance(entry, dict):
+        raise InputError(f"{where}: must be a YAML mapping")
+    if unknown := sorted(set(entry) - _KEYS):
+        raise InputError(f"{where}: {unknown[0]} is not known; known are {', '.join(sorted(_KEYS))}")
+    if missing := [key for key in ("plant_id", "file", "time", "circuits") if not entry.get(key)]:
+        raise InputError(f"{where}: {missing[0]} is missing")
+    time = _names(entry["time"])
+    if len(time) > 1 and (time[:3] != TIME_PARTS[:3] or not set(time) <= set(TIME_PARTS)):
+        raise InputError(
+            f"{where}: time must be one column, or columns out of {', '.join(TIME_PARTS)} from year on"
+        )
+    try:
+        zone = ZoneInfo(str(entry.get("timezone", "UTC")))
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{where}: timezone {entry['timezone']!r} is not known") from error
+    return PlantMapping(
+        plant_id=str(entry["plant_id"]),
+        files=_names(entry["file"]),
+        time=time,
+        timezone=zone,
+        time_format=entry.get("time_format"),
+        delimiter=str(entry.get("delimiter", ",")),
+        circuits=_circuits(where, entry["circuits"]),
+    )
+
+
+def _circuits(where: str, circuits: Any) -> dict[str, dict[str, str]]:
+    if not isinstance(circuits, dict):
+        raise InputError(f"{where}: circuits must map circuit names to sensors")
+    found: dict[str, dict[str, str]] = {}
+    for circuit, sensors in circuits.items():
+        match sensors:
+            case list() if sensors:
+                found[str(circuit)] = {str(sensor): str(sensor) for sensor in sensors}
+            case dict() if sensors:
+                found[str(circuit)] = {str(sensor): str(column) for sensor, column in sensors.items()}
+            case _:
+                raise InputError(f"{where}: circuits.{circuit} must list sensors or map them to columns")
+    return found
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)

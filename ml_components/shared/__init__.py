@@ -1,0 +1,1 @@
+"""What the components share; Azure ML ships it beside each component's code (`additional_includes`)."""

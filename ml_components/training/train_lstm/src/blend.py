@@ -1,0 +1,88 @@
+"""The blend: ridge and LSTM on standardised windows, weighed per sensor by their errors on validation windows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from lstm import TrainedLstm, fit_lstm
+from ridge import Ridge, fit_ridge
+from shared.circuit import Hyperparameters
+from shared.windows import Windows
+
+INTERVAL = (0.05, 0.95)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean and deviation [sensors] of the training part; a constant sensor is only centred."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Scale":
+        """Of rows [rows, sensors] with NaN where nothing was read."""
+        mean, deviation = np.nanmean(values, 0), np.nanstd(values, 0)
+        return cls(mean, np.where(deviation > 1e-9 * np.maximum(1.0, np.abs(mean)), deviation, 1.0))
+
+    def standardise(self, values: np.ndarray) -> np.ndarray:
+        """Sensor units → units of the training part's deviation."""
+        return (values - self.mean) / self.deviation
+
+    def restore(self, values: np.ndarray) -> np.ndarray:
+        """The inverse of `standardise`."""
+        return values * self.deviation + self.mean
+
+
+@dataclass(frozen=True)
+class Blend:
+    """weight [sensors] of the LSTM against the ridge; lower, upper [horizon, sensors] are residual quantiles."""
+
+    scale: Scale
+    ridge: Ridge
+    lstm: TrainedLstm
+    weight: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Look-backs in sensor units → forecasts in sensor units."""
+        z = self.scale.standardise(inputs)
+        return self.scale.restore(_mix(self.weight, self.lstm.predict(z), self.ridge.predict(z)))
+
+    def predict_ridge(self, inputs: np.ndarray) -> np.ndarray:
+        """The ridge alone, in sensor units."""
+        return self.scale.restore(self.ridge.predict(self.scale.standardise(inputs)))
+
+
+def fit_blend(scale: Scale, train: Windows, validation: Windows, chosen: Hyperparameters) -> Blend:
+    """Fit both models on the training windows, choose penalty, epoch, weights and quantiles on the validation's."""
+    x, y = scale.standardise(train.inputs), scale.standardise(train.targets)
+    check_x, check_y = scale.standardise(validation.inputs), scale.standardise(validation.truth)
+    ridge = fit_ridge(x, y, check_x, check_y)
+    lstm = fit_lstm(x, y, check_x, scale.standardise(validation.targets), chosen)
+    by_ridge, by_lstm = ridge.predict(check_x), lstm.predict(check_x)
+    weight = blend_weights(by_ridge, by_lstm, check_y)
+    residuals = check_y - _mix(weight, by_lstm, by_ridge)
+    lower, upper = _quantiles(residuals)
+    return Blend(scale, ridge, lstm, weight, lower, upper)
+
+
+def blend_weights(by_ridge: np.ndarray, by_lstm: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The LSTM's weight in [0, 1] per sensor that minimises the squared error of the mix."""
+    apart = by_lstm - by_ridge
+    square = np.nansum(np.where(np.isnan(truth), np.nan, apart) ** 2, (0, 1))
+    along = np.nansum(apart * (truth - by_ridge), (0, 1))
+    return np.clip(np.where(square > 0, along / np.where(square > 0, square, 1.0), 0.0), 0.0, 1.0)
+
+
+def _mix(weight: np.ndarray, by_lstm: np.ndarray, by_ridge: np.ndarray) -> np.ndarray:
+    return weight * by_lstm + (1.0 - weight) * by_ridge
+
+
+def _quantiles(residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per horizon step and sensor; a cell without residuals takes the quantiles of its sensor, or none's."""
+    pooled = np.nan_to_num(np.nanquantile(residuals, INTERVAL, axis=(0, 1)))[:, None, :]
+    lower, upper = np.where(
+        np.isnan(residuals).all(0), pooled, np.nan_to_num(np.nanquantile(residuals, INTERVAL, axis=0))
+    )
+    return np.minimum(lower, 0.0), np.maximum(upper, 0.0)
