@@ -1,8 +1,9 @@
 """The azure server: every emulator on one port, over TLS. `python -m localazure.server --config FILE --state DIR`."""
 
 import argparse
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
+from localazure.azurite import START_SECONDS, create_containers
 from localazure.email import Email
 from localazure.event_grid import EventGrid
 from localazure.git_host import GitHost
@@ -29,14 +31,52 @@ def services(runtime: Runtime) -> list[Service]:
     identity = Identity(runtime)
     event_grid = EventGrid(runtime, identity.tokens)
     email = Email(runtime, identity.tokens)
-    return [identity, event_grid, email, GitHost(runtime), MachineLearning(runtime, event_grid.emit)]
+    git_host = GitHost(runtime)
+    return [
+        identity,
+        event_grid,
+        email,
+        git_host,
+        Containers(runtime),
+        MachineLearning(runtime, event_grid.emit),
+    ]
+
+
+class Containers:
+    """The blob containers of the configuration; waits for Azurite, which starts beside this server."""
+
+    routes: Sequence[BaseRoute] = ()
+
+    def __init__(self, runtime: Runtime):
+        self._runtime = runtime
+
+    async def start(self) -> None:
+        await _listening(self._runtime.config.ports.blob)
+        names = self._runtime.config.containers
+        await asyncio.to_thread(
+            create_containers, self._runtime.addresses.storage_ip, self._runtime.ca_bundle, names
+        )
+
+    async def stop(self) -> None: ...
+
+
+async def _listening(port: int) -> None:
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.03)
+            else:
+                writer.close()
+                return
 
 
 def application(runtime: Runtime, emulators: Sequence[Service]) -> Starlette:
     """One app that answers for all `emulators`, starts them in order and stops them in reverse."""
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         async with AsyncExitStack() as running:
             for emulator in emulators:
                 await emulator.start()
@@ -75,7 +115,8 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for talkative in ("httpx", "azure"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     serve(open_runtime(arguments.config, arguments.state))
 
 

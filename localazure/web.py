@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - an answer rather than an error
     """A request answered with `status` and the JSON `body`; raised anywhere below a route."""
 
     def __init__(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None):
@@ -27,7 +27,8 @@ def azure_error(status: int, code: str, message: str) -> Refusal:
 
 async def refuse(request: Request, error: Exception) -> Response:
     """The exception handler for `Refusal`."""
-    assert isinstance(error, Refusal)
+    if not isinstance(error, Refusal):
+        raise error
     return JSONResponse(dict(error.body), error.status, headers=error.headers)
 
 
@@ -35,7 +36,9 @@ async def json_body(request: Request, limit: int) -> Any:
     """The request's JSON, at most `limit` bytes; refuses with 413 and 400."""
     body = await request.body()
     if len(body) > limit:
-        raise azure_error(413, "RequestEntityTooLarge", f"The body is {len(body)} bytes; the limit is {limit}.")
+        raise azure_error(
+            413, "RequestEntityTooLarge", f"The body is {len(body)} bytes; the limit is {limit}."
+        )
     try:
         return json.loads(body)
     except ValueError as error:
@@ -51,4 +54,6 @@ def page(template: str, **values: Any) -> HTMLResponse:
 def _templates() -> "Environment":
     from jinja2 import Environment, PackageLoader  # only a process that shows pages pays for it
 
-    return Environment(loader=PackageLoader("localazure"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=PackageLoader("localazure"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )

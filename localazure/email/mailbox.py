@@ -69,7 +69,9 @@ class Mailbox:
         try:
             mails = self.messages(request.query_params.get("to"), request.query_params.get("since"))
         except (TypeError, ValueError) as error:
-            raise azure_error(400, "BadRequest", f"since: an ISO 8601 time with a zone is needed ({error}).") from None
+            raise azure_error(
+                400, "BadRequest", f"since: an ISO 8601 time with a zone is needed ({error})."
+            ) from None
         return JSONResponse({"messages": mails})
 
     async def _get(self, request: Request) -> Response:

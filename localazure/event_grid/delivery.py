@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import batched, groupby
+from typing import Any
 
 import httpx
 
@@ -18,7 +19,9 @@ from localazure.event_grid.schema import is_cloud_event
 log = logging.getLogger(__name__)
 
 NEVER_RETRIED = {400, 401, 403, 413}
-UNREACHABLE_RETRY_SECONDS = 1.0  # the host is starting: nothing was attempted, so the schedule does not advance
+UNREACHABLE_RETRY_SECONDS = (
+    1.0  # the host is starting: nothing was attempted, so the schedule does not advance
+)
 _TIMEOUT_SECONDS = 30.0
 _AT_ONCE = 16
 
@@ -63,9 +66,13 @@ class Dispatcher:
 
     def _batches(self, due: Sequence[Delivery]) -> list[tuple[Delivery, ...]]:
         batches: list[tuple[Delivery, ...]] = []
-        for name, deliveries in groupby(sorted(due, key=lambda one: one.subscription), lambda one: one.subscription):
+        for name, deliveries in groupby(
+            sorted(due, key=lambda one: one.subscription), lambda one: one.subscription
+        ):
             subscription = self._subscriptions.get(name)
-            batches += batched(deliveries, subscription.max_events_per_batch if subscription else 1, strict=False)
+            batches += batched(
+                deliveries, subscription.max_events_per_batch if subscription else 1, strict=False
+            )
         return batches
 
     def _spawn(self, http: httpx.AsyncClient, batch: tuple[Delivery, ...]) -> None:
@@ -149,10 +156,9 @@ class Dispatcher:
         return None
 
 
-def _content_type(event: object, single_cloud_event: bool) -> str:
+def _content_type(event: dict[str, Any], single_cloud_event: bool) -> str:
     if single_cloud_event:
         return "application/cloudevents+json; charset=utf-8"
-    assert isinstance(event, dict)
     if is_cloud_event(event):
         return "application/cloudevents-batch+json; charset=utf-8"
     return "application/json; charset=utf-8"

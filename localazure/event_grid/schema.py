@@ -9,7 +9,7 @@ Event = dict[str, Any]
 MAX_BYTES = 1024 * 1024  # of one request, and so of one event
 
 
-class InvalidEvent(Exception):
+class InvalidEventError(Exception):
     """A published event breaks its schema; the message names the event's index and the field."""
 
 
@@ -26,10 +26,10 @@ def event_type(event: Mapping[str, Any]) -> str:
 
 
 def published(body: Any, topic_id: str) -> list[Event]:
-    """The events of a publish request's `body`, completed for delivery. Raises `InvalidEvent`."""
+    """The events of a publish request's `body`, completed for delivery. Raises `InvalidEventError`."""
     events = [body] if isinstance(body, dict) and is_cloud_event(body) else body
     if not isinstance(events, list) or not events:
-        raise InvalidEvent("the body: must be a JSON array of at least one event")
+        raise InvalidEventError("the body: must be a JSON array of at least one event")
     for index, event in enumerate(events):
         _check(index, event)
     return [event if is_cloud_event(event) else _complete(event, topic_id) for event in events]
@@ -37,17 +37,17 @@ def published(body: Any, topic_id: str) -> list[Event]:
 
 def _check(index: int, event: Any) -> None:
     if not isinstance(event, dict):
-        raise InvalidEvent(f"events[{index}]: must be an object")
+        raise InvalidEventError(f"events[{index}]: must be an object")
     cloud = is_cloud_event(event)
     for field, kind in (_CLOUD if cloud else _EVENT_GRID).items():
         if not isinstance(event.get(field), kind) or (not event[field] and field != "dataVersion"):
-            raise InvalidEvent(f"events[{index}].{field}: must be a string that is not empty")
+            raise InvalidEventError(f"events[{index}].{field}: must be a string that is not empty")
     if cloud and event["specversion"] != "1.0":
-        raise InvalidEvent(f"events[{index}].specversion: must be '1.0'")
+        raise InvalidEventError(f"events[{index}].specversion: must be '1.0'")
     if not cloud and "data" not in event:
-        raise InvalidEvent(f"events[{index}].data: is required")
+        raise InvalidEventError(f"events[{index}].data: is required")
     if not cloud and event.get("topic"):
-        raise InvalidEvent(f"events[{index}].topic: is set by Event Grid; leave it out")
+        raise InvalidEventError(f"events[{index}].topic: is set by Event Grid; leave it out")
     _check_time(index, "time" if cloud else "eventTime", event)
 
 
@@ -58,7 +58,7 @@ def _check_time(index: int, field: str, event: Event) -> None:
     try:
         datetime.fromisoformat(value)  # type: ignore[arg-type] # anything but a string is what TypeError catches
     except (TypeError, ValueError):
-        raise InvalidEvent(f"events[{index}].{field}: {value!r} is not an ISO 8601 time") from None
+        raise InvalidEventError(f"events[{index}].{field}: {value!r} is not an ISO 8601 time") from None
 
 
 def _complete(event: Event, topic_id: str) -> Event:

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from localazure.documents import Documents
 from localazure.event_grid.delivery import Dispatcher
 from localazure.event_grid.outbox import Outbox
-from localazure.event_grid.schema import MAX_BYTES, InvalidEvent, matches, published
+from localazure.event_grid.schema import MAX_BYTES, InvalidEventError, matches, published
 from localazure.identity import Tokens
 from localazure.service import Runtime
 from localazure.web import azure_error, json_body, page
@@ -106,8 +106,10 @@ class EventGrid:
             raise azure_error(404, "NotFound", f"There is no topic {topic!r}: add it to event_grid.topics.")
         try:
             events = published(await json_body(request, MAX_BYTES), self._topic_id(topic))
-        except InvalidEvent as error:
-            raise azure_error(400, "BadRequest", f"This resource is configured for valid events. {error}") from None
+        except InvalidEventError as error:
+            raise azure_error(
+                400, "BadRequest", f"This resource is configured for valid events. {error}"
+            ) from None
         await run_in_threadpool(lambda: [self._accept(topic, event) for event in events])
         self._dispatcher.wake()
         return JSONResponse({})

@@ -8,7 +8,9 @@ from localazure.git_host.repository import ZERO, GitError, Repository
 COMMITS_LIMIT = 2048
 
 
-async def push_event(repository: Repository, before: str, after: str, ref: str, base_url: str) -> dict[str, Any]:
+async def push_event(
+    repository: Repository, before: str, after: str, ref: str, base_url: str
+) -> dict[str, Any]:
     """The webhook's body for `ref` moved from `before` to `after` (`ZERO`: created, deleted)."""
     created, deleted = before == ZERO, after == ZERO
     commits = [] if deleted else await _announced(repository, before, after, ref)

@@ -27,7 +27,9 @@ async def contents(call: Call) -> Response:
         raise not_found()
     if await call.repository.type_of(sha) == "tree":
         entries = await call.repository.tree(sha)
-        return JSONResponse([_listed(call, entry, f"{path}/{entry.path}".lstrip("/"), commit) for entry in entries])
+        return JSONResponse(
+            [_listed(call, entry, f"{path}/{entry.path}".lstrip("/"), commit) for entry in entries]
+        )
     content = await call.repository.blob(sha)
     return _raw(content) if call.wants_raw else JSONResponse(_file(call, path, sha, content, commit))
 

@@ -78,7 +78,9 @@ class GitHost:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if not token:
             raise github_error(401, "Requires authentication")
-        if scheme.lower() not in ("bearer", "token") or not hmac.compare_digest(token.encode(), self._token.encode()):
+        if scheme.lower() not in ("bearer", "token") or not hmac.compare_digest(
+            token.encode(), self._token.encode()
+        ):
             raise github_error(401, "Bad credentials")
 
     async def _announce(self, repository: Repository, before: str, after: str, ref: str) -> None:

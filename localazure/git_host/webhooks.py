@@ -127,7 +127,9 @@ class Webhooks:
                 self._wake.clear()
                 try:
                     await self._collect()
-                    pause = _GLANCE_SECONDS if await self._deliver_queued(http) else _UNREACHABLE_RETRY_SECONDS
+                    pause = (
+                        _GLANCE_SECONDS if await self._deliver_queued(http) else _UNREACHABLE_RETRY_SECONDS
+                    )
                 except Exception:
                     log.exception("webhooks are tried again in %s s", _GLANCE_SECONDS)
                     pause = _GLANCE_SECONDS
@@ -155,8 +157,7 @@ class Webhooks:
     async def _deliver_queued(self, http: httpx.AsyncClient) -> bool:
         """Deliver what is queued, oldest first; False when the functions host cannot be reached."""
         for key, queued in self._documents.list("queued"):
-            delivery = self._documents.get("delivery", queued["guid"])
-            assert delivery is not None  # written in the same transaction
+            delivery = self._documents.get("delivery", queued["guid"]) or {}  # written with the queue's entry
             try:
                 response = await self._post(http, delivery)
             except httpx.ConnectError:

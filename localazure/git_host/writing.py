@@ -88,7 +88,9 @@ def combined(states: list[str]) -> str:
 async def create_comment(call: Call) -> Response:
     body = text(await json_object(call), "IssueComment", "body")
     comment = _created(call) | {"body": body, "user": {"login": LOGIN}}
-    call.documents.put("comment", f"{call.repository.name}/{call.path('number')}/{comment['id']:020d}", comment)
+    call.documents.put(
+        "comment", f"{call.repository.name}/{call.path('number')}/{comment['id']:020d}", comment
+    )
     return JSONResponse(comment, 201)
 
 
@@ -99,7 +101,12 @@ async def list_comments(call: Call) -> Response:
 
 def _created(call: Call) -> dict[str, Any]:
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return {"id": time.time_ns(), "url": f"{call.base_url}{call.request.url.path}", "created_at": now, "updated_at": now}
+    return {
+        "id": time.time_ns(),
+        "url": f"{call.base_url}{call.request.url.path}",
+        "created_at": now,
+        "updated_at": now,
+    }
 
 
 async def put_file(call: Call) -> Response:
@@ -117,9 +124,16 @@ async def put_file(call: Call) -> Response:
         raise github_error(409, f"{branch} was changed by someone else meanwhile; read it again and repeat.")
     await call.push(call.repository, head or ZERO, commit, f"refs/heads/{branch}")
     details = await read_commit(call.repository, commit)
-    written = {"name": path.rpartition("/")[2], "path": path, "sha": blob, "size": len(content), "type": "file"}
+    written = {
+        "name": path.rpartition("/")[2],
+        "path": path,
+        "sha": blob,
+        "size": len(content),
+        "type": "file",
+    }
     return JSONResponse(
-        {"content": written, "commit": details.json(call.url) | {"message": message}}, 200 if existing else 201
+        {"content": written, "commit": details.json(call.url) | {"message": message}},
+        200 if existing else 201,
     )
 
 
@@ -151,7 +165,7 @@ async def _head(call: Call, branch: Any) -> str | None:
 
 def _check_replaced(path: str, existing: str | None, given: Any) -> None:
     if existing and not given:
-        raise github_error(422, "Invalid request.\n\n\"sha\" wasn't supplied.")
+        raise github_error(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
     if given and given != existing:
         raise github_error(409, f"{path} does not match {given}")
 

@@ -36,8 +36,12 @@ class Identity:
     async def stop(self) -> None: ...
 
     async def _app_service_token(self, request: Request) -> Response:
-        if not hmac.compare_digest(request.headers.get("x-identity-header", "").encode(), self._header.encode()):
-            raise azure_error(401, "Unauthorized", "X-IDENTITY-HEADER is missing or is not IDENTITY_HEADER's value.")
+        if not hmac.compare_digest(
+            request.headers.get("x-identity-header", "").encode(), self._header.encode()
+        ):
+            raise azure_error(
+                401, "Unauthorized", "X-IDENTITY-HEADER is missing or is not IDENTITY_HEADER's value."
+            )
         return self._token(request)
 
     async def _virtual_machine_token(self, request: Request) -> Response:

@@ -21,7 +21,7 @@ LIFETIME_SECONDS = 24 * 3600  # what a managed identity's tokens live on Azure
 _EARLIER_SECONDS = 300  # `nbf` before now: clocks differ
 
 
-class InvalidToken(Exception):
+class InvalidTokenError(Exception):
     """The token is malformed, expired, signed by another key, or meant for another audience."""
 
 
@@ -55,7 +55,10 @@ class Tokens:
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._key_id}), claims
 
     def verify(self, token: str, *audiences: str) -> Claims:
-        """The token's claims; `audiences` (none: any) are compared without trailing slashes. Raises `InvalidToken`."""
+        """The token's claims; `audiences` (none: any) are compared without trailing slashes.
+
+        Raises `InvalidTokenError`.
+        """
         try:
             claims: Claims = jwt.decode(
                 token,
@@ -65,9 +68,9 @@ class Tokens:
                 options={"verify_aud": False, "require": ["exp", "iss", "aud"]},
             )
         except jwt.InvalidTokenError as error:
-            raise InvalidToken(str(error)) from None
+            raise InvalidTokenError(str(error)) from None
         if audiences and claims["aud"].rstrip("/") not in {audience.rstrip("/") for audience in audiences}:
-            raise InvalidToken(f"The token is for {claims['aud']}, not for {' or '.join(audiences)}.")
+            raise InvalidTokenError(f"The token is for {claims['aud']}, not for {' or '.join(audiences)}.")
         return claims
 
     def authorize(self, request: HTTPConnection, *audiences: str) -> Claims:
@@ -77,7 +80,7 @@ class Tokens:
             raise azure_error(401, "Unauthorized", "The request carries no bearer token.")
         try:
             return self.verify(token, *audiences)
-        except InvalidToken as error:
+        except InvalidTokenError as error:
             raise azure_error(401, "Unauthorized", f"The bearer token was refused: {error}") from None
 
     def jwks(self) -> dict[str, Any]:
@@ -98,7 +101,8 @@ def _load_or_create_key(path: Path) -> rsa.RSAPrivateKey:
         draft.write_bytes(pem)
         draft.replace(path)
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    assert isinstance(key, rsa.RSAPrivateKey)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError(f"{path} holds no RSA key: delete it, a new one is made")
     return key
 
 

@@ -33,7 +33,10 @@ def client(azure):
 def a_mail(to="ml-lead@example.com", subject="Approval", **content):
     return {
         "senderAddress": "DoNotReply@example.com",
-        "recipients": {"to": [{"address": to, "displayName": "Lead"}], "cc": [{"address": "copy@example.com"}]},
+        "recipients": {
+            "to": [{"address": to, "displayName": "Lead"}],
+            "cc": [{"address": "copy@example.com"}],
+        },
         "content": {"subject": subject, "html": HTML, "plainText": "plain"} | content,
     }
 
@@ -46,10 +49,14 @@ def test_a_mail_arrives_exactly_as_it_was_sent(azure, client):
     result = client.begin_send(a_mail()).result()
     assert result["status"] == "Succeeded"
     [mail] = mailbox(azure)
-    assert mail["id"] == result["id"] and mail["subject"] == "Approval" and mail["to"] == ["ml-lead@example.com"]
-    assert mail["cc"] == ["copy@example.com"] and mail["from"] == "DoNotReply@example.com"
+    assert mail["id"] == result["id"]
+    assert mail["subject"] == "Approval"
+    assert mail["to"] == ["ml-lead@example.com"]
+    assert mail["cc"] == ["copy@example.com"]
+    assert mail["from"] == "DoNotReply@example.com"
     full = azure.http.get(f"/mailbox/api/messages/{mail['id']}").json()
-    assert full["html"] == HTML and full["text"] == "plain"
+    assert full["html"] == HTML
+    assert full["text"] == "plain"
 
 
 def test_a_repeated_operation_lands_once(azure, client):
@@ -75,13 +82,17 @@ def test_pages_show_mails_and_keep_their_scripts_locked_in(azure, client):
     client.begin_send(a_mail(subject="<b>bold</b>")).result()
     [mail] = mailbox(azure)
     listing = azure.http.get("/mailbox").text
-    assert "&lt;b&gt;bold&lt;/b&gt;" in listing and f'href="/mailbox/{mail["id"]}"' in listing
+    assert "&lt;b&gt;bold&lt;/b&gt;" in listing
+    assert f'href="/mailbox/{mail["id"]}"' in listing
     shown = azure.http.get(f"/mailbox/{mail['id']}").text
-    assert "sandbox=" in shown and "ml-lead@example.com" in shown and "alert" not in shown
+    assert "sandbox=" in shown
+    assert "ml-lead@example.com" in shown
+    assert "alert" not in shown
     html = azure.http.get(f"/mailbox/{mail['id']}/html")
     assert html.text.endswith(HTML)
     policy = html.headers["content-security-policy"]
-    assert policy.startswith("sandbox") and "allow-scripts" not in policy
+    assert policy.startswith("sandbox")
+    assert "allow-scripts" not in policy
     assert azure.http.get("/mailbox/unknown").status_code == 404
 
 

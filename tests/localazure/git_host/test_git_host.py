@@ -69,7 +69,9 @@ def clone(azure, tmp_path):
 @pytest.fixture
 def api(azure):
     def call(method, path="", status=200, **request):
-        headers = {"authorization": f"Bearer {azure.runtime.secrets['git_token']}"} | request.pop("headers", {})
+        headers = {"authorization": f"Bearer {azure.runtime.secrets['git_token']}"} | request.pop(
+            "headers", {}
+        )
         answer = azure.http.request(method, f"/api/v3/repos/{REPOSITORY}{path}", headers=headers, **request)
         assert answer.status_code == status, answer.text
         return answer
@@ -100,17 +102,25 @@ def test_a_push_is_announced_signed_and_complete(azure, clone, receiver):
     secret = azure.runtime.secrets["webhook"].encode()
     digest = hmac.new(secret, moved.body, hashlib.sha256).hexdigest()
     assert moved.headers["x-hub-signature-256"] == f"sha256={digest}"
-    assert moved.path == "/api/webhooks/github" and moved.headers["x-github-event"] == "push"
+    assert moved.path == "/api/webhooks/github"
+    assert moved.headers["x-github-event"] == "push"
     assert uuid.UUID(moved.headers["x-github-delivery"]) != uuid.UUID(created.headers["x-github-delivery"])
     assert (created.json["before"], created.json["after"], created.json["created"]) == (ZERO, first, True)
     body = moved.json
     assert (body["ref"], body["before"], body["after"]) == ("refs/heads/main", first, second)
     assert (body["created"], body["deleted"], body["forced"]) == (False, False, False)
     [commit] = body["commits"]
-    assert commit == body["head_commit"] and commit["id"] == second and commit["message"] == "second"
-    assert (commit["added"], commit["removed"], commit["modified"]) == (["new"], ["gone"], ["config/circuits.yaml"])
+    assert commit == body["head_commit"]
+    assert commit["id"] == second
+    assert commit["message"] == "second"
+    assert (commit["added"], commit["removed"], commit["modified"]) == (
+        ["new"],
+        ["gone"],
+        ["config/circuits.yaml"],
+    )
     assert commit["author"] == {"name": "Dev One", "email": "dev1@example.com", "username": "dev1"}
-    assert body["repository"]["full_name"] == REPOSITORY and body["repository"]["default_branch"] == "main"
+    assert body["repository"]["full_name"] == REPOSITORY
+    assert body["repository"]["default_branch"] == "main"
     assert body["sender"]["login"] == body["pusher"]["name"] == "dev1"
 
 
@@ -125,11 +135,15 @@ def test_branches_created_forced_and_deleted(clone, receiver):
     clone.push("--force", "origin", "HEAD")
     clone.push("origin", ":release/1.0")
     _, created, forced, deleted = (got.json for got in receiver.wait_for(4))
-    assert created["ref"] == "refs/heads/release/1.0" and [c["id"] for c in created["commits"]] == [first]
-    assert forced["forced"] and (forced["before"], forced["after"]) == (first, second)
+    assert created["ref"] == "refs/heads/release/1.0"
+    assert [c["id"] for c in created["commits"]] == [first]
+    assert forced["forced"]
+    assert (forced["before"], forced["after"]) == (first, second)
     assert [c["id"] for c in forced["commits"]] == [second]
-    assert deleted["deleted"] and deleted["after"] == ZERO
-    assert deleted["commits"] == [] and deleted["head_commit"] is None
+    assert deleted["deleted"]
+    assert deleted["after"] == ZERO
+    assert deleted["commits"] == []
+    assert deleted["head_commit"] is None
 
 
 def test_the_body_has_the_shape_of_githubs(clone, receiver, request):
@@ -159,8 +173,10 @@ def test_a_push_of_many_commits_is_cut_at_2048(clone, receiver):
     subprocess.run(["git", "-C", clone.folder, "fast-import", "--quiet"], input=stream.encode(), check=True)
     clone.push("origin", "main")
     body = receiver.wait_for(1)[0].json
-    assert len(body["commits"]) == 2048 and body["commits"][-1]["id"] == body["after"]
-    assert body["commits"][0]["modified"] == ["f"] and body["commits"][0]["timestamp"].endswith("+01:00")
+    assert len(body["commits"]) == 2048
+    assert body["commits"][-1]["id"] == body["after"]
+    assert body["commits"][0]["modified"] == ["f"]
+    assert body["commits"][0]["timestamp"].endswith("+01:00")
 
 
 def test_a_push_while_the_server_is_down_is_announced_once_when_it_comes_up(
@@ -251,11 +267,13 @@ def test_branches_commits_and_refs(api, clone):
         "main": second, "release/1.0": first
     }  # fmt: skip
     page = api("GET", "/branches?per_page=1")
-    assert len(page.json()) == 1 and 'page=2>; rel="next"' in page.headers["link"]
+    assert len(page.json()) == 1
+    assert 'page=2>; rel="next"' in page.headers["link"]
     assert api("GET", "/branches/release/1.0").json()["commit"]["sha"] == first
     assert api("GET", "/git/ref/heads/release/1.0").json()["object"] == {"type": "commit", "sha": first}
     commit = api("GET", "/commits/main").json()
-    assert commit["sha"] == second and commit["parents"] == [{"sha": first}]
+    assert commit["sha"] == second
+    assert commit["parents"] == [{"sha": first}]
     assert commit["commit"]["author"]["email"] == "dev1@example.com"
     assert [one["filename"] for one in commit["files"]] == ["a"]
     assert api("GET", f"/commits/{first[:10]}").json()["commit"]["message"] == "first\n\nbody"
@@ -277,7 +295,8 @@ def test_compare(api, clone):
     }  # fmt: skip
     assert [one["sha"] for one in ahead["commits"]] == [head]
     diverged = api("GET", f"/compare/{other}...{head}").json()
-    assert diverged["status"] == "diverged" and diverged["merge_base_commit"]["sha"] == base
+    assert diverged["status"] == "diverged"
+    assert diverged["merge_base_commit"]["sha"] == base
     assert api("GET", f"/compare/{head}...{base}").json()["status"] == "behind"
     assert api("GET", "/compare/main...main").json()["status"] == "identical"
 
@@ -292,8 +311,12 @@ def test_a_comparison_shows_300_files(api, clone):
 def test_tarball_has_one_top_folder(api, clone):
     sha = clone.commit(config__circuits_yaml="a: 1\n")
     clone.push()
-    archive = tarfile.open(fileobj=io.BytesIO(api("GET", "/tarball/main").content))
-    assert f"plants-fleet-{sha[:7]}/config/circuits.yaml" in archive.getnames()
+    with tarfile.open(fileobj=io.BytesIO(api("GET", "/tarball/main").content)) as archive:
+        names = archive.getnames()
+    assert f"plants-fleet-{sha[:7]}/config/circuits.yaml" in names
+    assert {name.partition("/")[0] for name in names if name != "pax_global_header"} == {
+        f"plants-fleet-{sha[:7]}"
+    }
 
 
 @pytest.mark.parametrize(
@@ -327,10 +350,13 @@ def test_authentication(azure):
     path = f"/api/v3/repos/{REPOSITORY}"
     token = azure.runtime.secrets["git_token"]
     get = lambda **headers: azure.http.get(path, headers=headers).status_code  # noqa: E731 - a table follows
-    assert get() == 401 and get(authorization="Bearer guessed") == 401 and get(authorization=f"Basic {token}") == 401
+    assert get() == 401
+    assert get(authorization="Bearer guessed") == 401
+    assert get(authorization=f"Basic {token}") == 401
     assert get(authorization=f"token {token}") == get(authorization=f"Bearer {token}") == 200
     unknown = azure.http.get("/api/v3/repos/plants/other", headers={"authorization": f"token {token}"})
-    assert unknown.status_code == 404 and unknown.json()["message"] == "Not Found"
+    assert unknown.status_code == 404
+    assert unknown.json()["message"] == "Not Found"
 
 
 # --- REST: writing ---
@@ -346,10 +372,17 @@ def test_statuses_latest_of_each_context_counts(api, azure, clone):
     assert api("GET", "/commits/main/status").json()["state"] == "success"
     post(state="failure", context="config")
     combined = api("GET", f"/commits/{sha}/status").json()
-    assert combined["state"] == "failure" and combined["total_count"] == 2
-    assert [one["state"] for one in api("GET", f"/commits/{sha}/statuses").json()] == ["failure", "success", "pending"]
+    assert combined["state"] == "failure"
+    assert combined["total_count"] == 2
+    assert [one["state"] for one in api("GET", f"/commits/{sha}/statuses").json()] == [
+        "failure",
+        "success",
+        "pending",
+    ]
     shown = azure.http.get("/git").text
-    assert "6 circuits train" in shown and REPOSITORY in shown and sha[:12] in shown
+    assert "6 circuits train" in shown
+    assert REPOSITORY in shown
+    assert sha[:12] in shown
 
 
 @pytest.mark.parametrize(
@@ -376,7 +409,8 @@ def test_committing_a_file_moves_the_branch_and_announces_it(api, clone, receive
     answer = api("PUT", "/contents/config/circuits.yaml", json=change | {"sha": existing}).json()
     api("PUT", "/contents/config/circuits.yaml", 409, json=change | {"sha": existing})
     _, announced = receiver.wait_for(2)
-    assert announced.json["before"] == before and announced.json["after"] == answer["commit"]["sha"]
+    assert announced.json["before"] == before
+    assert announced.json["after"] == answer["commit"]["sha"]
     assert announced.json["commits"][0]["modified"] == ["config/circuits.yaml"]
     assert announced.json["sender"]["login"] == "bot"
     clone.git("pull", "-q", "origin", "main")

@@ -5,7 +5,7 @@ import pytest
 from azure.identity import DefaultAzureCredential
 
 from localazure.config import Config
-from localazure.identity import Identity, InvalidToken, Tokens
+from localazure.identity import Identity, InvalidTokenError, Tokens
 
 STORAGE = "https://storage.azure.com"
 
@@ -24,14 +24,19 @@ def test_default_credential_gets_a_token_that_the_published_key_verifies(azure):
     key = jwt.PyJWKSet.from_dict(keys)[jwt.get_unverified_header(token)["kid"]]
     claims = jwt.decode(token, key.key, algorithms=["RS256"], audience=STORAGE, issuer=metadata["issuer"])
     assert metadata["issuer"] == f"https://sts.windows.net/{tenant}/"
-    assert claims["tid"] == tenant and claims["oid"] == claims["sub"] and claims["exp"] > claims["iat"]
+    assert claims["tid"] == tenant
+    assert claims["oid"] == claims["sub"]
+    assert claims["exp"] > claims["iat"]
 
 
 def test_virtual_machine_form(azure):
     query = {"api-version": "2018-02-01", "resource": STORAGE}
-    answer = azure.http.get("/metadata/identity/oauth2/token", params=query, headers={"Metadata": "true"}).json()
+    answer = azure.http.get(
+        "/metadata/identity/oauth2/token", params=query, headers={"Metadata": "true"}
+    ).json()
     assert Tokens(azure.runtime.state, azure.runtime.config.tenant_id).verify(answer["access_token"], STORAGE)
-    assert int(answer["expires_in"]) > 0 and answer["token_type"] == "Bearer"
+    assert int(answer["expires_in"]) > 0
+    assert answer["token_type"] == "Bearer"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +50,8 @@ def test_virtual_machine_form(azure):
 )
 def test_refusals(azure, path, query, headers, status):
     answer = azure.http.get(path, params=query, headers=headers)
-    assert answer.status_code == status and answer.json()["error"]["message"]
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]
 
 
 def test_tokens_survive_a_restart_and_are_bound_to_tenant_audience_key_and_time(tmp_path):
@@ -60,9 +66,8 @@ def test_tokens_survive_a_restart_and_are_bound_to_tenant_audience_key_and_time(
         "no token": (tokens, "x.y.z", STORAGE),
     }
     for why, (verifier, one, audience) in strangers.items():
-        with pytest.raises(InvalidToken):
-            verifier.verify(one, audience)
-            pytest.fail(why)
+        with pytest.raises(InvalidTokenError):
+            print(why, verifier.verify(one, audience))
 
 
 def test_the_key_is_the_owners_alone(tmp_path):
