@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,20 +11,22 @@ from urllib.parse import parse_qs
 from busbar import pages
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Choice, Outcome, Vote, count
 from busbar.domain.circuits import CircuitKey, Person
-from busbar.domain.errors import BadRequest, Conflict
+from busbar.domain.errors import BadRequest, Conflict, TemporarilyUnavailable
 from busbar.domain.release import ReleaseSet
 from busbar.pages import LinkState
 from busbar.web.readings import shown_release
 from busbar.web.reply import Reply, header
 from busbar.web.shapes import ApprovalStore, RecordReader, SignInSettings
 
+log = logging.getLogger("busbar")
 MAX_BODY = 64 * 1024
 MAX_REASON = 1000
 PRIVATE = {"Cache-Control": "no-store"}
+BUSY = "A service behind this page does not answer just now. Nothing is lost: open your link again, it keeps its place."
 UNKNOWN_LINK = "This link leads to no approval request. Open the one in your own mail, unbroken."
 
 
-class _Refusal(Exception):  # noqa: N818 - an answer, not an error
+class _Refusal(Exception):
     """The link shows nothing: `reply` says why."""
 
     def __init__(self, status: int, title: str, text: str):
@@ -47,10 +50,7 @@ def show(
     settings: SignInSettings,
 ) -> Reply:
     """GET or HEAD /approvals/{token}: the evidence, or 404, 403, and 410 once decided or expired."""
-    try:
-        return _page(_look(token, headers, approvals, records, settings))
-    except _Refusal as refused:
-        return refused.reply
+    return _answer(lambda: _page(_look(token, headers, approvals, records, settings)))
 
 
 def vote(
@@ -67,10 +67,30 @@ def vote(
 
     Wakes on a repeat as well, as long as nothing is decided: the first waking may have been lost.
     """
+    return _answer(lambda: _vote(token, body, headers, wake, approvals, records, settings))
+
+
+def _answer(handle: Callable[[], Reply]) -> Reply:
+    """What `handle` replies; where it cannot, a page that says why."""
     try:
-        view = _look(token, headers, approvals, records, settings)
+        return handle()
     except _Refusal as refused:
         return refused.reply
+    except TemporarilyUnavailable:
+        log.exception("an approval page could not be served")
+        return Reply.message(503, "Try again in a moment", BUSY, PRIVATE | {"Retry-After": "30"})
+
+
+def _vote(
+    token: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    wake: Callable[[str], None],
+    approvals: ApprovalStore,
+    records: RecordReader,
+    settings: SignInSettings,
+) -> Reply:
+    view = _look(token, headers, approvals, records, settings)
     if view.state is not LinkState.OPEN:
         if view.vote and approvals.verdict(view.request.id) is None:
             wake(view.request.id)
@@ -80,7 +100,7 @@ def vote(
     except BadRequest as problem:
         return _page(_again(view, body, str(problem)), 400)
     try:
-        approvals.cast(_vote(view, form))
+        approvals.cast(_ballot(view, form))
     except Conflict:
         return _page(_look(token, headers, approvals, records, settings), 410)
     wake(view.request.id)
@@ -239,6 +259,6 @@ def _again(view: pages.ApprovalView, body: bytes, problem: str) -> pages.Approva
     return replace(view, problem=problem, reason=reason, excluded=tuple(fields.get("exclude", [])))
 
 
-def _vote(view: pages.ApprovalView, form: _Form) -> Vote:
+def _ballot(view: pages.ApprovalView, form: _Form) -> Vote:
     person = view.person
     return Vote(view.request.id, person.object_id, person.login, form.choice, form.reason, form.excluded)

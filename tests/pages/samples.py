@@ -182,6 +182,9 @@ def write(folder: Path) -> None:
         "approval": pages.approval(approval_view(small)),
         "approval200": pages.approval(view),
         "voted": pages.approval(replace(approval_view(small), state=pages.LinkState.VOTED)),
+        "wrong": pages.approval(
+            replace(approval_view(small), problem="reason: a rejection needs one", excluded=("PLANT1/CIRC3",))
+        ),
         "run": pages.run(small.runs[0], small.circuits),
         "message": pages.message(
             "No such approval", "The link is not known. Use the one in your own mail.", 404

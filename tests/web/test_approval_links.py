@@ -274,6 +274,15 @@ def test_somebody_faster_by_a_moment_is_410_not_an_error():
     assert desk.woken == []
 
 
+def test_an_outage_is_a_page_that_says_so_and_loses_no_vote():
+    desk = Desk()
+    desk.records.outage = True
+    for reply in (desk.show(token(samples.LEAD)), desk.post(token(samples.LEAD), b"choice=approve")):
+        assert (reply.status, reply.content_type) == (503, "text/html; charset=utf-8")
+    desk.records.outage = False
+    assert desk.vote(samples.LEAD).status == 200
+
+
 def test_a_form_of_other_evidence_does_not_vote():
     old = Desk()
     form = _Form()
