@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-from starlette.routing import BaseRoute
+from typing import TYPE_CHECKING, Any, Protocol
 
 from localazure.config import Config
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 # Azurite's published development account: every installation has the same key, so it is no secret.
 STORAGE_ACCOUNT = "devstoreaccount1"
@@ -47,7 +48,7 @@ class Service(Protocol):
     """One emulator: its routes on the azure server, and its background work between `start` and `stop`."""
 
     @property
-    def routes(self) -> Sequence[BaseRoute]: ...
+    def routes(self) -> "Sequence[BaseRoute]": ...
 
     async def start(self) -> None: ...
 

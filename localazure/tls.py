@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import certifi
-import trustme
 
 from localazure.service import STORAGE_ACCOUNT
 
@@ -42,6 +41,8 @@ def ensure_certificates(state: Path) -> Certificates:
 
 
 def _issue(folder: Path, files: Certificates) -> None:
+    import trustme  # 15 MB, and needed once
+
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority = trustme.CA(organization_name="localazure")
     server = authority.issue_cert(*NAMES)
