@@ -1,0 +1,69 @@
+"""Every activity: one thin, idempotent effect each. `function_app.py` registers this tuple."""
+
+from activities.approvals import (
+    ask_approvers,
+    close_approval,
+    count_votes,
+    environment_question,
+    release_question,
+)
+from activities.assets import (
+    pin_data,
+    promote_components,
+    register_components,
+    register_environment,
+    register_merge,
+    share_environment,
+)
+from activities.jobs import cancel_job, look_at_job, submit_merge, submit_training
+from activities.models import (
+    evaluate_gates,
+    look_in_registry,
+    record_promoted,
+    register_model,
+    settle_circuit,
+    share_model,
+)
+from activities.notifications import notify_long_running
+from activities.plan import decide_training, read_fleet
+from activities.records import compose_release, note_commit, note_run, offer_release
+from activities.scoring import list_deployed, record_scored, submit_scoring
+from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
+
+ACTIVITIES = (
+    read_fleet,
+    decide_training,
+    register_environment,
+    share_environment,
+    register_components,
+    promote_components,
+    register_merge,
+    pin_data,
+    submit_merge,
+    submit_training,
+    look_at_job,
+    cancel_job,
+    notify_long_running,
+    evaluate_gates,
+    register_model,
+    settle_circuit,
+    share_model,
+    look_in_registry,
+    record_promoted,
+    plan_deployment,
+    create_deployment,
+    look_at_deployment,
+    activate_deployment,
+    list_deployed,
+    submit_scoring,
+    record_scored,
+    environment_question,
+    release_question,
+    ask_approvers,
+    count_votes,
+    close_approval,
+    compose_release,
+    offer_release,
+    note_run,
+    note_commit,
+)

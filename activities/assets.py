@@ -1,0 +1,210 @@
+"""Stages 1 to 4: environment, components and data assets, registered once and never changed under their version."""
+
+import re
+from collections.abc import Iterable
+
+from busbar.clients.machine_learning import MachineLearning
+
+from activities.sources import (
+    ENVIRONMENT,
+    Versioned,
+    circuit_at,
+    component_files,
+    materialised,
+    read_versioned,
+    read_yaml,
+)
+from busbar.clients.blobs import Blobs
+from busbar.clients.repositories import Repository
+from busbar.domain import names
+from busbar.domain.circuits import Circuit, CircuitKey
+from busbar.domain.errors import ConfigurationError, NotFound
+from busbar.domain.policies import Stage
+from busbar.domain.steps import (
+    ComponentsRegistration,
+    ComponentsRequest,
+    DataPinned,
+    DataRequest,
+    EnvironmentPromotion,
+    EnvironmentRegistration,
+    Release,
+    TrainingRun,
+)
+from busbar.domain.training import Assets, PinnedData
+from busbar.settings import Settings
+
+REGISTRY = "registry"
+MERGE = "data/etl_merge/component.yaml"
+TRAINING = (
+    "training/train_lstm/component.yaml",
+    "training/evaluate_model/component.yaml",
+    "training/training_pipeline/component.yaml",
+)
+SCORING = ("scoring/batch_score/component.yaml", "scoring/scoring_pipeline/component.yaml")
+
+
+def register_environment(
+    request: TrainingRun, *, repository: Repository, ml: MachineLearning
+) -> EnvironmentRegistration:
+    """Register the environment if its version is new; changed content under a known version is a problem."""
+    try:
+        files = component_files(repository, request.commit)
+        found = read_versioned(files, ENVIRONMENT)
+        registered = _create_environment(Stage.DEV, files, found, ml)
+    except ConfigurationError as error:
+        return EnvironmentRegistration("", "", problem=str(error))
+    return EnvironmentRegistration(found.name, found.version, newly_registered=registered)
+
+
+def register_components(
+    request: ComponentsRequest, *, repository: Repository, ml: MachineLearning
+) -> ComponentsRegistration:
+    """Register the training and scoring components whose versions are new."""
+    try:
+        files = component_files(repository, request.run.commit)
+        found = _create_components(Stage.DEV, files, (*TRAINING, *SCORING), ml)
+    except ConfigurationError as error:
+        return ComponentsRegistration(problem=str(error))
+    versions = {item.name: item.version for item in found}
+    return ComponentsRegistration(
+        Assets(
+            request.environment.name,
+            request.environment.version,
+            versions[names.TRAINING_COMPONENT],
+            versions[names.SCORING_COMPONENT],
+        )
+    )
+
+
+def register_merge(
+    request: TrainingRun, *, repository: Repository, ml: MachineLearning
+) -> ComponentsRegistration:
+    """Register the merge component alone: a fleet without data cannot train yet, but can merge."""
+    try:
+        _create_components(Stage.DEV, component_files(repository, request.commit), (MERGE,), ml)
+    except ConfigurationError as error:
+        return ComponentsRegistration(problem=str(error))
+    return ComponentsRegistration()
+
+
+def share_environment(request: EnvironmentPromotion, *, repository: Repository, ml: MachineLearning) -> None:
+    """Stage 2: the same environment in the registry."""
+    files = component_files(repository, request.run.commit)
+    _create_environment(REGISTRY, files, read_versioned(files, ENVIRONMENT), ml)
+
+
+def promote_components(
+    request: Release, *, repository: Repository, ml: MachineLearning, settings: Settings
+) -> None:
+    """Before models: the scoring components in the registry, referring to the registry's own assets."""
+    files = component_files(repository, request.commit)
+    rewritten = files | {path: registry_references(files[path], settings.registry) for path in SCORING}
+    _create_components(REGISTRY, rewritten, SCORING, ml)
+
+
+def registry_references(document: bytes, registry: str) -> bytes:
+    """Point a component's `environment:` and `component:` references at the registry's assets."""
+
+    def replace(match: re.Match[str]) -> str:
+        kind, name, version = match.group("key"), match.group("name"), match.group("version")
+        return f"{kind}: azureml://registries/{registry}/{kind}s/{name}/versions/{version}"
+
+    pattern = r"(?P<key>environment|component): azureml:(?P<name>[\w-]+):(?P<version>[\w.-]+)"
+    return re.sub(pattern, replace, document.decode()).encode()
+
+
+def pin_data(
+    request: DataRequest, *, repository: Repository, ml: MachineLearning, blobs: Blobs, settings: Settings
+) -> DataPinned:
+    """Stage 4: a data asset per circuit and cutoff date, pinning the Delta version of the day it was first asked."""
+    pinned: list[PinnedData] = []
+    problems: list[tuple[CircuitKey, str]] = []
+    newest = blobs.latest_delta_version(*settings.sensor_table_location)
+    for key in request.circuits:
+        try:
+            circuit = circuit_at(repository, request.run.commit, key)
+            pinned.append(_pin(circuit, newest, ml, settings))
+        except NotFound as error:
+            problems.append((key, str(error)))
+    return DataPinned(tuple(pinned), tuple(problems))
+
+
+def _pin(circuit: Circuit, newest: int | None, ml: MachineLearning, settings: Settings) -> PinnedData:
+    """Read the asset back if it exists; another Delta version for the same cutoff is another revision."""
+    name, revision = names.data_asset(circuit.key), 1
+    while True:
+        version = names.data_version(circuit.cutoff_date, revision)
+        delta = ml.pinned(name, version)
+        if delta is None:
+            return _create_data(circuit, name, version, newest, ml, settings)
+        if circuit.delta_version in (None, delta):
+            return PinnedData(circuit.key, name, version, delta, circuit.cutoff_date.isoformat())
+        revision += 1
+
+
+def _create_data(
+    circuit: Circuit, name: str, version: str, newest: int | None, ml: MachineLearning, settings: Settings
+) -> PinnedData:
+    delta = newest if circuit.delta_version is None else circuit.delta_version
+    if delta is None or newest is None or delta > newest:
+        raise NotFound(
+            f"{circuit.key}: the sensor table has no version {'yet' if delta is None else delta}; "
+            "merge raw files first (`busbar merge`)"
+        )
+    folder = f"mltable/{name}/{version}"
+    ml.write_file(Stage.DEV, f"{folder}/MLTable", _mltable(circuit.key, settings.sensor_table, delta))
+    tags = {
+        "plant_id": circuit.key.plant_id,
+        "circuit_id": circuit.key.circuit_id,
+        "cutoff_date": circuit.cutoff_date.isoformat(),
+        "delta_version": str(delta),
+    }
+    ml.create_data(name, version, folder, tags)
+    return PinnedData(circuit.key, name, version, delta, circuit.cutoff_date.isoformat())
+
+
+def _mltable(key: CircuitKey, table: str, delta_version: int) -> bytes:
+    """The MLTable file: one version of the Delta table, one circuit's rows of it."""
+    return f"""type: mltable
+paths:
+  - folder: "{table}"
+transformations:
+  - read_delta_lake:
+      version_as_of: {delta_version}
+  - filter: 'col("plant_id") == "{key.plant_id}" and col("circuit_id") == "{key.circuit_id}"'
+""".encode()
+
+
+def _create_environment(place: str, files: dict[str, bytes], found: Versioned, ml: MachineLearning) -> bool:
+    """Whether it was created now; raises `ConfigurationError` where the version is taken by other content."""
+    if not _is_new("environment", found, ml.environment_digest(place, found.name, found.version)):
+        return False
+    document = read_yaml(files, found.path)
+    conda = files[f"environments/{document['conda_file']}"]
+    ml.create_environment(place, found.name, found.version, str(document["image"]), conda, found.digest)
+    return True
+
+
+def _create_components(
+    place: str, files: dict[str, bytes], paths: Iterable[str], ml: MachineLearning
+) -> list[Versioned]:
+    found = [read_versioned(files, path) for path in paths]
+    new = [
+        item
+        for item in found
+        if _is_new("component", item, ml.component_digest(place, item.name, item.version))
+    ]
+    if new:
+        with materialised(files) as folder:
+            for item in new:
+                ml.create_component(place, folder / item.path, item.digest)
+    return found
+
+
+def _is_new(kind: str, found: Versioned, registered: str | None) -> bool:
+    if registered is not None and registered != found.digest:
+        raise ConfigurationError(
+            f"ml_components/{found.path}: the content of {kind} {found.name} changed but its version is still "
+            f"{found.version} (registered {registered}, now {found.digest}); raise `version` in that file"
+        )
+    return registered is None

@@ -1,0 +1,8 @@
+"""The time, for records. Orchestrators never import this: theirs is the context's."""
+
+from datetime import UTC, datetime
+
+
+def now() -> str:
+    """ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,160 @@
+"""Azure ML jobs: submit, look, cancel. A job's name is its idempotency key."""
+
+import hashlib
+from itertools import count
+
+from busbar.clients.machine_learning import MachineLearning
+
+from activities.clock import now
+from activities.sources import circuit_at, component_files, read_versioned
+from busbar.clients.blobs import Blobs
+from busbar.clients.records import Records
+from busbar.clients.repositories import Repository
+from busbar.domain import names
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.events import JobStatus
+from busbar.domain.policies import Stage
+from busbar.domain.records import CircuitRecord
+from busbar.domain.steps import CircuitTraining, JobRef, JobState, MergeRun, TrainingRequest
+from busbar.domain.training import Verdict
+from busbar.fleet.render import circuit_config, raw_mapping_file
+from busbar.fleet.repository import fleet_at
+from busbar.settings import Settings
+
+RAW = "raw"
+
+
+def circuit_config_path(training: CircuitTraining) -> str:
+    """Where the circuit's configuration lies in a workspace's datastore; the hash names its content."""
+    name = names.data_asset(training.key)
+    return f"circuit_configs/{name}/{training.decision.training_hash}.yaml"
+
+
+def submit_training(
+    request: TrainingRequest,
+    *,
+    ml: MachineLearning,
+    records: Records,
+    repository: Repository,
+) -> JobRef:
+    """Submit the attempt of this run, unless it is there already; another run's attempts keep their numbers."""
+    training = request.training
+    name = _free_or_own(training, request.attempt, ml)
+    circuit = circuit_at(repository, training.run.commit, training.key)
+    config = circuit_config_path(training)
+    ml.write_file(Stage.DEV, config, circuit_config(circuit))
+    _record_training(request, name, records)
+    ml.submit_training(
+        name,
+        component=f"{names.TRAINING_COMPONENT}:{training.assets.component_version}",
+        circuit_config=config,
+        training_data=f"{training.data.asset_name}:{training.data.asset_version}",
+        champion=_champion(training.key, records),
+        compute=training.policies.training.compute,
+        tags=_tags(request),
+        display_name=f"train {training.key} attempt {request.attempt}",
+    )
+    return JobRef(Stage.DEV, name)
+
+
+def look_at_job(request: JobRef, *, ml: MachineLearning) -> JobState:
+    """Where the job stands; a job that is not there counts as failed: somebody deleted it."""
+    state = ml.job(request.place, request.name)
+    return state or JobState(request.name, JobStatus.FAILED, f"{request.name} is not in the workspace")
+
+
+def cancel_job(request: JobRef, *, ml: MachineLearning) -> None:
+    """Ask Azure ML to cancel; a job that has ended stays as it is."""
+    ml.cancel(request.place, request.name)
+
+
+def submit_merge(
+    request: MergeRun, *, ml: MachineLearning, blobs: Blobs, repository: Repository, settings: Settings
+) -> JobRef | None:
+    """Merge the raw files as they are now: one job for one state of the container; None without files."""
+    files = blobs.names(RAW)
+    if not files:
+        return None
+    fleet = fleet_at(repository, request.commit)
+    mapping = raw_mapping_file(fleet)
+    component = read_versioned(component_files(repository, request.commit), "data/etl_merge/component.yaml")
+    state = hashlib.sha256(repr((sorted(files), mapping, component.version)).encode()).hexdigest()[:12]
+    name = _first_unfailed(state, ml)
+    path = f"merges/{name}/mapping.yaml"
+    ml.write_file(Stage.DEV, path, mapping)
+    ml.submit_merge(
+        name,
+        component=f"{names.MERGE_COMPONENT}:{component.version}",
+        mapping=path,
+        raw=settings.raw_location,
+        readings=settings.sensor_table,
+        compute=fleet.policies.training.compute,
+        tags={"orchestration_id": request.id, "commit": request.commit},
+    )
+    return JobRef(Stage.DEV, name)
+
+
+def _first_unfailed(state: str, ml: MachineLearning) -> str:
+    for attempt in count(1):
+        name = names.merge_job(state, attempt)
+        job = ml.job(Stage.DEV, name)
+        if job is None or job.status not in (JobStatus.FAILED, JobStatus.CANCELED):
+            return name
+    raise AssertionError("count() does not end")
+
+
+def _free_or_own(training: CircuitTraining, attempt: int, ml: MachineLearning) -> str:
+    """The name of this run's attempt: the one tagged so, else the first that no run has taken."""
+    for number in count(1):
+        name = names.training_job(training.key, training.decision.training_hash, number)
+        job = ml.job(Stage.DEV, name)
+        if job is None or (job.tags.get("run"), job.tags.get("attempt")) == (training.run.id, str(attempt)):
+            return name
+    raise AssertionError("count() does not end")
+
+
+def _tags(request: TrainingRequest) -> dict[str, str]:
+    training = request.training
+    return {
+        "orchestration_id": request.orchestration_id,
+        "run": training.run.id,
+        "attempt": str(request.attempt),
+        "build_id": training.run.commit,
+        "plant_id": training.key.plant_id,
+        "circuit_id": training.key.circuit_id,
+        "cutoff_date": training.data.cutoff_date,
+        "training_hash": training.decision.training_hash,
+        "data_asset_name": training.data.asset_name,
+        "data_asset_version": training.data.asset_version,
+        "component_version": training.assets.component_version,
+        "environment": f"{training.assets.environment_name}:{training.assets.environment_version}",
+    }
+
+
+def _champion(key: CircuitKey, records: Records) -> str | None:
+    """The model that serves the circuit in dev, to be measured on the same held-out windows."""
+    serving = records.deployment(Stage.DEV, key)
+    return f"{serving.model_name}:{serving.model_version}" if serving else None
+
+
+def _record_training(request: TrainingRequest, job: str, records: Records) -> None:
+    """The first attempt takes the circuit over; a later one leaves it to a newer run that did so meanwhile."""
+    training = request.training
+    previous = records.circuit(training.key)
+    if request.attempt > 1 and previous is not None and previous.run != training.run.id:
+        return
+    records.save_circuit(
+        CircuitRecord(
+            key=training.key,
+            training_hash=training.decision.training_hash,
+            verdict=Verdict.TRAINING,
+            reason=training.decision.reason,
+            run=training.run.id,
+            commit=training.run.commit,
+            cutoff_date=training.data.cutoff_date,
+            updated_at=now(),
+            job=job,
+            model_version=previous.model_version if previous else None,
+            registry_version=previous.registry_version if previous else None,
+        )
+    )

@@ -1,0 +1,77 @@
+"""What the commit says and what to train."""
+
+from busbar.clients.records import Records
+from busbar.clients.repositories import Repository
+from busbar.domain.changes import Change, compare
+from busbar.domain.circuits import Fleet
+from busbar.domain.errors import BadRequest, ConfigurationError, NotFound
+from busbar.domain.events import ZERO_COMMIT
+from busbar.domain.policies import Policies
+from busbar.domain.steps import FleetRead, PlanRequest, TrainingPlan, TrainingRun
+from busbar.domain.training import Decision, PinnedData, Trained, decide, training_hash
+from busbar.fleet.repository import fleet_at
+
+
+def read_fleet(request: TrainingRun, *, repository: Repository) -> FleetRead:
+    """Read and validate the configuration at the commit; what is wrong comes back as text, nothing is raised."""
+    try:
+        fleet = fleet_at(repository, request.commit)
+    except ConfigurationError as error:
+        return FleetRead(Policies(), problems=str(error))
+    unknown = [str(key) for key in request.named if fleet.circuit(key) is None]
+    if unknown:
+        return FleetRead(fleet.policies, problems=f"not in config/circuits.yaml: {', '.join(unknown)}")
+    wanted = request.named or tuple(circuit.key for circuit in fleet.circuits)
+    return FleetRead(fleet.policies, wanted)
+
+
+def decide_training(request: PlanRequest, *, repository: Repository, records: Records) -> TrainingPlan:
+    """Decide per circuit, from its training hash and what is on record; removed circuits are told, not trained."""
+    fleet = fleet_at(repository, request.run.commit)
+    changes = {change.key: change for change in _changes(request.run, fleet, repository)}
+    decisions = tuple(
+        _decide(item, fleet, request, changes.get(item.key), records) for item in request.data.pinned
+    )
+    return TrainingPlan(decisions, _sentence(decisions, len(request.data.problems)))
+
+
+def _decide(
+    pinned: PinnedData, fleet: Fleet, request: PlanRequest, change: Change | None, records: Records
+) -> Decision:
+    circuit = fleet.circuit(pinned.key)
+    if circuit is None:
+        raise NotFound(f"{pinned.key} is not in the fleet at {fleet.commit}")
+    record = records.circuit(pinned.key)
+    return decide(
+        circuit,
+        training_hash(circuit, pinned.delta_version, request.assets),
+        Trained(record.training_hash, record.verdict) if record else None,
+        named_by_hand=pinned.key in request.run.named,
+        change=change.type if change else None,
+        detail=change.detail if change else "",
+    )
+
+
+def _changes(run: TrainingRun, fleet: Fleet, repository: Repository) -> tuple[Change, ...]:
+    """Compare with the branch's last commit, or for a new branch with where it left the default branch."""
+    before = run.before
+    if before == ZERO_COMMIT:
+        before = repository.merge_base(repository.default_branch(), run.commit) or ZERO_COMMIT
+    if before in (ZERO_COMMIT, run.commit):
+        return compare(None, fleet)
+    try:
+        return compare(fleet_at(repository, before), fleet)
+    except (ConfigurationError, NotFound, BadRequest):
+        return compare(
+            None, fleet
+        )  # the old commit was unreadable or is gone: the hashes decide all the same
+
+
+def _sentence(decisions: tuple[Decision, ...], without_data: int) -> str:
+    training = [decision for decision in decisions if decision.train]
+    parts = [f"{len(training)} of {len(decisions)} circuits train"]
+    if 0 < len(training) <= 3:
+        parts += [decision.reason for decision in training]
+    if without_data:
+        parts.append(f"{without_data} without data")
+    return "; ".join(parts)

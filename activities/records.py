@@ -1,0 +1,54 @@
+"""Notes: runs, commit statuses, release sets."""
+
+from activities.clock import now
+from busbar.clients.records import Records
+from busbar.clients.repositories import Repository
+from busbar.domain.records import RunRecord
+from busbar.domain.release import ReleaseSet
+from busbar.domain.steps import CommitNote, Release, ReleaseRequest, RunNote, StageDeployment
+from busbar.fleet.repository import fleet_at
+from busbar.settings import Settings
+
+
+def note_run(request: RunNote, *, records: Records) -> None:
+    """The run's line on the board."""
+    run = request.run
+    records.save_run(
+        RunRecord(
+            id=run.id,
+            commit=run.commit,
+            branch=run.branch,
+            requester=run.requester,
+            status=request.status,
+            sentence=request.sentence,
+            updated_at=now(),
+            release_id=request.release_id,
+        )
+    )
+
+
+def note_commit(request: CommitNote, *, repository: Repository, settings: Settings) -> None:
+    """The commit's status on the git host; the whole text is behind its link."""
+    repository.set_status(
+        request.commit,
+        request.state,
+        request.text,
+        context=request.context,
+        target_url=f"{settings.public_url}/runs/{request.run}",
+    )
+
+
+def compose_release(request: ReleaseRequest, *, records: Records, repository: Repository) -> Release:
+    """Store the release set of a run's trained circuits; its id is its content."""
+
+    run = request.run
+    pins = tuple(outcome.pin for outcome in request.outcomes if outcome.pin)
+    release = ReleaseSet(run.id, run.commit, run.requester, pins, request.assets.environment_name)
+    records.save_release(release)
+    policies = fleet_at(repository, run.commit).policies
+    return Release(release.id, run.commit, run.requester, tuple(sorted(pin.key for pin in pins)), policies)
+
+
+def offer_release(request: StageDeployment, *, records: Records) -> None:
+    """The release is ready for a stage: what a push to the stage's branch takes up."""
+    records.offer_release(request.stage, request.release.id)

@@ -1,0 +1,121 @@
+"""Batch endpoints and deployments: one endpoint a plant, one deployment a circuit and model version."""
+
+from busbar.clients.machine_learning import MachineLearning
+
+from activities.clock import now
+from busbar.clients.records import Records
+from busbar.domain import names
+from busbar.domain.errors import NotFound
+from busbar.domain.gates import GateInput, evaluate, passed, summary
+from busbar.domain.policies import Stage, StagePolicy
+from busbar.domain.records import DeploymentRecord
+from busbar.domain.release import Pin
+from busbar.domain.steps import CircuitDeployment, DeploymentPlan, DeploymentState, StageDeployment
+from busbar.settings import Settings
+
+
+def plan_deployment(request: StageDeployment, *, records: Records) -> DeploymentPlan:
+    """The pins that pass the stage's gates and are newer than what serves; the others with their reasons."""
+    release = records.release(request.release.id)
+    if release is None:
+        raise NotFound(f"release {request.release.id} is not on record")
+    pins: list[Pin] = []
+    held = []
+    for pin in release.pins:
+        if pin.key not in request.release.kept:
+            continue
+        reason = _hold(pin, request, records)
+        if reason:
+            held.append((pin.key, f"{pin.key} held back: {reason}"))
+        else:
+            pins.append(pin)
+    return DeploymentPlan(tuple(pins), tuple(held))
+
+
+def create_deployment(request: CircuitDeployment, *, ml: MachineLearning, settings: Settings) -> None:
+    """Start the creation of endpoint and deployment, unless they exist. Names are deterministic."""
+    pin, stage = request.pin, request.stage
+    endpoint, deployment = _names(request, settings)
+    if stage is not Stage.DEV:
+        ml.write_file(stage, pin.circuit_config, ml.read_file(Stage.DEV, pin.circuit_config))
+    ml.ensure_endpoint(stage, endpoint, {"plant_id": pin.key.plant_id})
+    if ml.deployment(stage, endpoint, deployment) is None:
+        compute = request.policies.stages.get(stage, StagePolicy()).compute
+        ml.create_deployment(
+            stage, endpoint, deployment, _component(request, settings), compute, _tags(request)
+        )
+
+
+def look_at_deployment(
+    request: CircuitDeployment, *, ml: MachineLearning, settings: Settings
+) -> DeploymentState:
+    """Where the deployment stands; one that is not to be seen yet is not ready."""
+    endpoint, deployment = _names(request, settings)
+    return ml.deployment(request.stage, endpoint, deployment) or DeploymentState(ready=False)
+
+
+def activate_deployment(
+    request: CircuitDeployment, *, ml: MachineLearning, records: Records, settings: Settings
+) -> None:
+    """From now on the circuit is served by this deployment; at most the one before it is kept."""
+    pin, stage = request.pin, request.stage
+    endpoint, deployment = _names(request, settings)
+    before = records.deployment(stage, pin.key)
+    if before is not None and before.deployment == deployment:
+        return
+    records.save_deployment(
+        DeploymentRecord(
+            key=pin.key,
+            stage=stage,
+            endpoint=endpoint,
+            deployment=deployment,
+            model_name=pin.model_name,
+            model_version=pin.model_version,
+            cutoff_date=pin.cutoff_date,
+            circuit_config=pin.circuit_config,
+            since=now(),
+            release_id=request.release_id,
+            previous_deployment=before.deployment if before else None,
+        )
+    )
+    if before is not None and before.previous_deployment:
+        ml.delete_deployment(stage, endpoint, before.previous_deployment)
+
+
+def _hold(pin: Pin, request: StageDeployment, records: Records) -> str:
+    serving = records.deployment(request.stage, pin.key)
+    if serving is not None and int(serving.model_version) > int(pin.model_version):
+        return f"{request.stage} already serves version {serving.model_version}, this is {pin.model_version}"
+    policies = request.release.policies
+    stage = policies.stages.get(request.stage, StagePolicy())
+    results = evaluate(GateInput(pin.metrics, stage.thresholds, policies.gates))
+    return "" if passed(results) else summary(results)
+
+
+def _names(request: CircuitDeployment, settings: Settings) -> tuple[str, str]:
+    workspace = settings.workspace_id(request.stage)
+    key = request.pin.key
+    return (
+        names.endpoint(key, request.stage, workspace),
+        names.deployment(key, request.pin.model_version),
+    )
+
+
+def _component(request: CircuitDeployment, settings: Settings) -> str:
+    name, version = names.SCORING_COMPONENT, request.pin.scoring_version
+    if request.stage is Stage.DEV:
+        return f"azureml:{name}:{version}"
+    return f"azureml://registries/{settings.registry}/components/{name}/versions/{version}"
+
+
+def _tags(request: CircuitDeployment) -> dict[str, str]:
+    pin = request.pin
+    return {
+        "plant_id": pin.key.plant_id,
+        "circuit_id": pin.key.circuit_id,
+        "model_name": pin.model_name,
+        "model_version": pin.model_version,
+        "cutoff_date": pin.cutoff_date,
+        "training_hash": pin.training_hash,
+        "release_id": request.release_id or "",
+    }

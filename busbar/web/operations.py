@@ -1,0 +1,121 @@
+"""What operators and timers start: a training by hand, a merge, a scoring; and the look for lost pushes."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from busbar.clients.event_grid import Events
+from busbar.clients.ledger import Ledger
+from busbar.clients.repositories import Repository
+from busbar.domain import names
+from busbar.domain.circuits import parse_keys
+from busbar.domain.errors import BadRequest
+from busbar.domain.events import ZERO_COMMIT, EventType, RepositoryPushed
+from busbar.domain.policies import Stage, TrainingPolicy
+from busbar.domain.steps import MergeRun, ScoringRun, TrainingRun
+from busbar.inbound.busbar_events import event_id, to_event_data
+from busbar.web.events import Orchestrations
+from busbar.web.reply import Reply
+
+
+def start_training(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:
+    """POST /api/trainings {"circuits": "PLANT1/CIRC1,…", "ref": "develop", "requester": "login"}."""
+    fields = _fields(body)
+    named = parse_keys(_text(fields, "circuits", "AUTO"))
+    commit = _commit(fields, repository)
+    asked = f"{datetime.now(UTC).isoformat()} {named}"
+    run_id = f"{names.training_run(commit)}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+    branch, requester = _text(fields, "ref", ""), _text(fields, "requester", "operator")
+    run = TrainingRun(run_id, commit, branch, requester, named=named)
+    return _started("training_pipeline", run.id, run, orchestrations)
+
+
+def start_merge(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:
+    """POST /api/merges {"ref": "main"}: merge the raw files with the commit's component and sources."""
+    fields = _fields(body)
+    return merge_now(_commit(fields, repository), _text(fields, "requester", "operator"), orchestrations)
+
+
+def merge_now(commit: str, requester: str, orchestrations: Orchestrations) -> Reply:
+    """One merge a minute and commit: the instance's id says so."""
+    run = MergeRun(f"merge-{commit[:12]}-{datetime.now(UTC):%Y%m%dT%H%M}", commit, requester)
+    return _started("merge_readings", run.id, run, orchestrations)
+
+
+def merge_on_schedule(orchestrations: Orchestrations, *, repository: Repository) -> Reply:
+    """The timer's merge, with what the default branch says."""
+    return merge_now(repository.heads()[repository.default_branch()], "timer", orchestrations)
+
+
+def yesterday() -> date:
+    """The day that the nightly scoring is about, UTC."""
+    return datetime.now(UTC).date() - timedelta(days=1)
+
+
+def start_scoring(body: bytes, orchestrations: Orchestrations) -> Reply:
+    """POST /api/scorings {"stage": "prod", "day": "2025-12-09"}: by default prod, and yesterday."""
+    fields = _fields(body)
+    try:
+        stage = Stage(_text(fields, "stage", Stage.PROD))
+    except ValueError as error:
+        raise BadRequest("stage", f"not one of {', '.join(Stage)}") from error
+    day = _day(_text(fields, "day", yesterday().isoformat()))
+    return score_now(stage, day, orchestrations, suffix=f"{datetime.now(UTC):%H%M%S}")
+
+
+def score_now(stage: Stage, day: date, orchestrations: Orchestrations, suffix: str = "") -> Reply:
+    """Score a day; the timer's run of a day has the day's own id, a repeat by hand one with the time in it."""
+    run = ScoringRun(stage, day, TrainingPolicy())
+    return _started("score_stage", names.scoring_run(stage, day, suffix), run, orchestrations)
+
+
+def announce_lost_pushes(
+    *, repository: Repository, ledger: Ledger, events: Events, settings: Any
+) -> list[str]:
+    """Publish a push for every branch whose head is not the last one handled: its webhook never came."""
+    lost: list[str] = []
+    for branch, commit in repository.heads().items():
+        handled = ledger.head(branch)
+        if handled != commit:
+            push = RepositoryPushed(settings.repository, branch, handled or ZERO_COMMIT, commit, "reconciler")
+            data = to_event_data(push)
+            events.publish(EventType.REPOSITORY_PUSHED, settings.repository, data, id=event_id(push))
+            lost.append(branch)
+    return lost
+
+
+def _started(orchestrator: str, instance_id: str, request: Any, orchestrations: Orchestrations) -> Reply:
+    orchestrations.start(orchestrator, instance_id, request)
+    return Reply.json(202, {"id": instance_id})
+
+
+def _fields(body: bytes) -> Mapping[str, Any]:
+    try:
+        fields = json.loads(body or b"{}")
+    except ValueError as error:
+        raise BadRequest("body", f"not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise BadRequest("body", "not a JSON object")
+    return fields
+
+
+def _text(fields: Mapping[str, Any], name: str, default: str) -> str:
+    value = fields.get(name, default)
+    if not isinstance(value, str):
+        raise BadRequest(name, "not text")
+    return value
+
+
+def _commit(fields: Mapping[str, Any], repository: Repository) -> str:
+    """A branch's head, or the commit as it was written."""
+    ref = _text(fields, "ref", "") or repository.default_branch()
+    return repository.heads().get(ref, ref)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadRequest("day", f"{text!r} is not YYYY-MM-DD") from error

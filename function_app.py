@@ -1,0 +1,124 @@
+"""Every trigger of the app on one page: what arrives, and which room handles it."""
+
+import logging
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from activities import ACTIVITIES
+from busbar import wire
+from busbar.bootstrap import bind
+from busbar.domain.policies import Stage
+from busbar.durable import Orchestrations
+from busbar.web import approvals, board, events, operations, webhooks
+from busbar.web.responses import respond
+from orchestrators import ORCHESTRATORS
+
+app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+log = logging.getLogger("busbar")
+
+for orchestrator in ORCHESTRATORS:
+    app.function_name(orchestrator.__name__)(
+        app.orchestration_trigger(context_name="context")(wire.orchestration(orchestrator))
+    )
+for activity in ACTIVITIES:
+    app.function_name(activity.__name__)(
+        app.activity_trigger(input_name="request")(wire.activity(activity, bind(activity)))
+    )
+
+
+# --- events -----------------------------------------------------------------------------------------------
+
+
+@app.route(route="api/webhooks/github", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+def github_webhook(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(webhooks.github)(req.headers, req.get_body()))
+
+
+@app.event_grid_trigger(arg_name="event")
+@app.durable_client_input(client_name="client")
+def receive_event(event: func.EventGridEvent, client: df.SyncDurableFunctionsClient) -> None:
+    envelope = {
+        "eventType": event.event_type,
+        "subject": event.subject,
+        "id": event.id,
+        "data": event.get_json(),
+    }
+    log.info("%s", bind(events.receive)(envelope, Orchestrations(client)))
+
+
+# --- people -----------------------------------------------------------------------------------------------
+
+
+@app.route(route="approvals/{token}", methods=["GET", "HEAD"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_approval(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(approvals.show)(req.route_params["token"], req.headers))
+
+
+@app.route(route="approvals/{token}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@app.durable_client_input(client_name="client")
+def vote(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    token, wake = req.route_params["token"], Orchestrations(client).voted
+    return respond(lambda: bind(approvals.vote)(token, req.get_body(), req.headers, wake))
+
+
+@app.route(route="", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_board(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(board.board)(req.headers))
+
+
+@app.route(route="circuits/{plant}/{circuit}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_circuit(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(board.circuit_page)(req.route_params["plant"], req.route_params["circuit"]))
+
+
+@app.route(route="runs/{id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_run(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(board.run_page)(req.route_params["id"]))
+
+
+# --- operators and programs -------------------------------------------------------------------------------
+
+
+@app.route(route="api/circuits", methods=["GET"])
+def list_circuits(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(board.circuits_json)(req.headers))
+
+
+@app.route(route="api/trainings", methods=["POST"])
+@app.durable_client_input(client_name="client")
+def start_training(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    return respond(lambda: bind(operations.start_training)(req.get_body(), Orchestrations(client)))
+
+
+@app.route(route="api/merges", methods=["POST"])
+@app.durable_client_input(client_name="client")
+def start_merge(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    return respond(lambda: bind(operations.start_merge)(req.get_body(), Orchestrations(client)))
+
+
+@app.route(route="api/scorings", methods=["POST"])
+@app.durable_client_input(client_name="client")
+def start_scoring(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    return respond(lambda: bind(operations.start_scoring)(req.get_body(), Orchestrations(client)))
+
+
+# --- timers -----------------------------------------------------------------------------------------------
+
+
+@app.timer_trigger(arg_name="timer", schedule="30 */2 * * * *", run_on_startup=True)
+def find_lost_pushes(timer: func.TimerRequest) -> None:
+    for branch in bind(operations.announce_lost_pushes)():
+        log.warning("the webhook of a push to %s never came: announced by the reconciler", branch)
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 */3 * * *")
+@app.durable_client_input(client_name="client")
+def merge_every_three_hours(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:
+    bind(operations.merge_on_schedule)(Orchestrations(client))
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 2 * * *")
+@app.durable_client_input(client_name="client")
+def score_daily(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:
+    operations.score_now(Stage.PROD, operations.yesterday(), Orchestrations(client))

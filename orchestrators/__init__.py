@@ -1,0 +1,24 @@
+"""Every orchestrator, in the order of the journey: `function_app.py` registers this tuple, a room is a stage."""
+
+from orchestrators.approval import approval
+from orchestrators.deploy_release import deploy_circuit, deploy_release
+from orchestrators.merge_readings import merge_readings
+from orchestrators.promote_models import promote_environment, promote_model, promote_models
+from orchestrators.scoring import score_circuit, score_stage
+from orchestrators.train_circuit import train_circuit
+from orchestrators.training_pipeline import train_circuits, training_pipeline
+
+ORCHESTRATORS = (
+    merge_readings,
+    training_pipeline,
+    train_circuits,
+    train_circuit,
+    approval,
+    promote_environment,
+    promote_models,
+    promote_model,
+    deploy_release,
+    deploy_circuit,
+    score_stage,
+    score_circuit,
+)

@@ -1,0 +1,53 @@
+"""Deployment of a release set to a stage, and of one circuit."""
+
+from activities.approvals import release_question
+from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
+from busbar.domain.policies import GateName, Stage
+from busbar.domain.steps import CircuitDeployment, Promotion, ReleaseQuestion, StageDeployment
+from busbar.wire import Context, StepFailed, Steps, call, child, children, sleep
+from orchestrators.approval import approval
+
+GATES = {Stage.TEST: GateName.TEST_DEPLOYMENT, Stage.PROD: GateName.PROD_DEPLOYMENT}
+POLLS = 40
+POLL_SECONDS = 15.0
+
+
+def deploy_release(ctx: Context, request: StageDeployment) -> Steps[Promotion]:
+    """Ask for the stage's approval, then deploy each pin that passes the stage's gates and differs."""
+    stage, release = request.stage, request.release
+    question = yield from call(ctx, release_question, ReleaseQuestion(release, GATES[stage]))
+    verdict = yield from child(ctx, approval, question, question.id)
+    if not verdict.approved:
+        return Promotion(False, f"{release.id} was not deployed to {stage}: {verdict.sentence}")
+    release = release.less(verdict.excluded)
+    plan = yield from call(ctx, plan_deployment, StageDeployment(stage, release))
+    requests = [
+        (f"{ctx.instance_id}-{pin.key.plant_id}-{pin.key.circuit_id}", deployment)
+        for pin in plan.pins
+        for deployment in [CircuitDeployment(stage, pin, release.policies, release.id)]
+    ]
+    results = yield from children(ctx, deploy_circuit, requests, release.policies.training.max_parallel)
+    held = dict(plan.held) | {
+        deployment.pin.key: str(result)
+        for (_, deployment), result in zip(requests, results, strict=True)
+        if isinstance(result, StepFailed)
+    }
+    done = len(release.kept) - len(held)
+    sentence = f"{done} of {len(release.kept)} circuits deployed to {stage} ({verdict.sentence})"
+    return Promotion(done > 0, "; ".join([sentence, *held.values()]), release.less(tuple(held)))
+
+
+def deploy_circuit(ctx: Context, request: CircuitDeployment) -> Steps[None]:
+    """Create the circuit's deployment on its plant's endpoint, wait until it stands, make it the active one."""
+    yield from call(ctx, create_deployment, request)
+    for _ in range(POLLS):
+        state = yield from call(ctx, look_at_deployment, request)
+        if state.failed:
+            raise StepFailed(f"{request.pin.key}: deployment to {request.stage} failed: {state.error}")
+        if state.ready:
+            yield from call(ctx, activate_deployment, request)
+            return
+        yield from sleep(ctx, POLL_SECONDS)
+    raise StepFailed(
+        f"{request.pin.key}: deployment to {request.stage} not ready after {POLLS * POLL_SECONDS:g} s"
+    )

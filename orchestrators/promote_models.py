@@ -1,0 +1,68 @@
+"""Promotion to the registry: of the environment (stage 2) and of a release's models (stage 8)."""
+
+from activities.approvals import environment_question, release_question
+from activities.assets import promote_components, share_environment
+from activities.models import look_in_registry, record_promoted, share_model
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.policies import GateName
+from busbar.domain.steps import EnvironmentPromotion, ModelPromotion, Promotion, Release, ReleaseQuestion
+from busbar.wire import Context, StepFailed, Steps, call, child, children, sleep
+from orchestrators.approval import approval
+
+
+def promote_environment(ctx: Context, request: EnvironmentPromotion) -> Steps[Promotion]:
+    """Share a newly registered environment to the registry, once approved; an older one is there already."""
+    question = yield from call(ctx, environment_question, request)
+    name = f"{request.environment.name}:{request.environment.version}"
+    if question is not None:
+        verdict = yield from child(ctx, approval, question, question.id)
+        if not verdict.approved:
+            return Promotion(False, f"environment {name} was not promoted: {verdict.sentence}")
+    yield from call(ctx, share_environment, request)
+    return Promotion(True, f"environment {name} is in the registry")
+
+
+def promote_models(ctx: Context, request: Release) -> Steps[Promotion]:
+    """Ask once for the release, then share each of its models and wait for it to appear."""
+    question = yield from call(ctx, release_question, ReleaseQuestion(request, GateName.REGISTRY_PROMOTION))
+    verdict = yield from child(ctx, approval, question, question.id)
+    if not verdict.approved:
+        return Promotion(False, f"{request.id} was not promoted: {verdict.sentence}")
+    release = request.less(verdict.excluded)
+    yield from call(ctx, promote_components, release)
+    failed = yield from _share_all(ctx, release)
+    release = release.less(tuple(failed))
+    done = len(release.kept)
+    sentence = f"{done} of {len(request.kept)} models promoted ({verdict.sentence})"
+    return Promotion(done > 0, "; ".join([sentence, *failed.values()]), release)
+
+
+def promote_model(ctx: Context, request: ModelPromotion) -> Steps[None]:
+    """Share one model and wait until the registry shows it; raises `StepFailed` past the policy's limit."""
+    yield from call(ctx, share_model, request)
+    policy, waited, look = request.policies.propagation, 0.0, 0
+    while not (yield from call(ctx, look_in_registry, request)):
+        if waited >= policy.max_seconds:
+            raise StepFailed(
+                f"{request.key}: not in the registry {policy.max_seconds:g} s after it was shared"
+            )
+        delay = policy.poll.delay(look)
+        yield from sleep(ctx, delay)
+        waited, look = waited + delay, look + 1
+    yield from call(ctx, record_promoted, request)
+
+
+def _share_all(ctx: Context, release: Release) -> Steps[dict[CircuitKey, str]]:
+    requests = [
+        (
+            f"promote-{release.id}-{key.plant_id}-{key.circuit_id}",
+            ModelPromotion(release, key, release.policies),
+        )
+        for key in release.kept
+    ]
+    results = yield from children(ctx, promote_model, requests, release.policies.training.max_parallel)
+    return {
+        promotion.key: str(result)
+        for (_, promotion), result in zip(requests, results, strict=True)
+        if isinstance(result, StepFailed)
+    }

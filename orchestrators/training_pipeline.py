@@ -1,0 +1,139 @@
+"""A training run: the eight stages from a commit to models in the registry, and on to test and prod."""
+
+from activities.assets import pin_data, register_components, register_environment
+from activities.plan import decide_training, read_fleet
+from activities.records import compose_release, note_commit, note_run, offer_release
+from busbar.domain import names
+from busbar.domain.policies import Policies, Stage
+from busbar.domain.steps import (
+    CircuitBatch,
+    CircuitOutcome,
+    CircuitTraining,
+    CommitNote,
+    ComponentsRequest,
+    DataPinned,
+    DataRequest,
+    EnvironmentPromotion,
+    PlanRequest,
+    Release,
+    ReleaseRequest,
+    RunNote,
+    StageDeployment,
+    TrainingPlan,
+    TrainingRun,
+)
+from busbar.domain.training import Assets, Verdict
+from busbar.wire import Context, StepFailed, Steps, call, child, children, join, start
+from orchestrators.deploy_release import deploy_release
+from orchestrators.promote_models import promote_environment, promote_models
+from orchestrators.train_circuit import train_circuit
+
+CHUNK = 25  # children per parent: keeps every history short, so that a replay stays cheap
+
+
+def training_pipeline(ctx: Context, request: TrainingRun) -> Steps[str]:
+    """Train what the commit changed; then offer the release set to the registry, to test and to prod."""
+    yield from _note(ctx, request, "running", "reading the fleet")
+    fleet = yield from call(ctx, read_fleet, request)
+    if fleet.problems:
+        return (yield from _refuse(ctx, request, fleet.problems))
+    environment = yield from call(ctx, register_environment, request)  # 1
+    if environment.problem:
+        return (yield from _refuse(ctx, request, environment.problem))
+    components = yield from call(ctx, register_components, ComponentsRequest(request, environment))  # 3
+    if components.assets is None:
+        return (yield from _refuse(ctx, request, components.problem))
+    promotion = EnvironmentPromotion(request, environment, fleet.policies)
+    promoting = start(
+        ctx, promote_environment, promotion, f"{request.id}-environment"
+    )  # 2, beside the training
+    data = yield from call(ctx, pin_data, DataRequest(request, fleet.circuits))  # 4
+    plan = yield from call(ctx, decide_training, PlanRequest(request, components.assets, data))
+    yield from _note(ctx, request, "running", plan.sentence)
+    outcomes = yield from _train(ctx, request, plan, data, components.assets, fleet.policies)  # 5, 6, 7
+    sentence = _sentence(plan, outcomes)
+    if not any(outcome.pin for outcome in outcomes):
+        return (yield from _finish(ctx, request, sentence, failed=bool(outcomes)))
+    release = yield from call(
+        ctx, compose_release, ReleaseRequest(request, components.assets, tuple(outcomes))
+    )
+    yield from call(ctx, note_commit, CommitNote(request.commit, "success", sentence, request.id))
+    yield from _note(ctx, request, "waiting", f"{sentence}; {release.id} waits for approval", release.id)
+    environment_promoted = yield from join(promote_environment, promoting)
+    if not environment_promoted.done:
+        return (yield from _finish(ctx, request, environment_promoted.sentence, failed=True))
+    return (yield from _offer(ctx, request, release, sentence))
+
+
+def train_circuits(ctx: Context, request: CircuitBatch) -> Steps[list[CircuitOutcome]]:
+    """Train a chunk of circuits, a child each; one that breaks is quarantined and the rest go on."""
+    tasks = [(names.training_circuit(task.run.id, task.key), task) for task in request.circuits]
+    results = yield from children(ctx, train_circuit, tasks, request.at_once)
+    return [
+        CircuitOutcome(task.key, Verdict.QUARANTINED, str(result))
+        if isinstance(result, StepFailed)
+        else result
+        for (_, task), result in zip(tasks, results, strict=True)
+    ]
+
+
+def _train(
+    ctx: Context,
+    run: TrainingRun,
+    plan: TrainingPlan,
+    data: DataPinned,
+    assets: Assets,
+    policies: Policies,
+) -> Steps[list[CircuitOutcome]]:
+    pinned = {item.key: item for item in data.pinned}
+    tasks = [CircuitTraining(run, item, pinned[item.key], assets, policies) for item in plan.training]
+    outcomes = [CircuitOutcome(key, Verdict.QUARANTINED, problem) for key, problem in data.problems]
+    for first in range(0, len(tasks), CHUNK):
+        batch = CircuitBatch(tuple(tasks[first : first + CHUNK]), policies.training.max_parallel)
+        outcomes += yield from child(ctx, train_circuits, batch, f"{run.id}-batch-{first // CHUNK}")
+    return outcomes
+
+
+def _offer(ctx: Context, run: TrainingRun, release: Release, trained: str) -> Steps[str]:
+    """Stage 8, then test, then prod: each only if the one before was approved and done."""
+    promoted = yield from child(ctx, promote_models, release, f"promote-{release.id}")
+    sentences, current = [trained, promoted.sentence], promoted
+    for stage in (Stage.TEST, Stage.PROD):
+        if not current.done or current.release is None:
+            break
+        yield from _note(ctx, run, "waiting", "; ".join(sentences), release.id)
+        deployment = StageDeployment(stage, current.release)
+        yield from call(ctx, offer_release, deployment)
+        current = yield from child(ctx, deploy_release, deployment, names.deployment_run(stage, release.id))
+        sentences.append(current.sentence)
+    status = "finished" if current.done else "stopped"
+    yield from _note(ctx, run, status, "; ".join(sentences), release.id)
+    return "; ".join(sentences)
+
+
+def _sentence(plan: TrainingPlan, outcomes: list[CircuitOutcome]) -> str:
+    if not outcomes:
+        return plan.sentence
+    counts = {verdict: sum(outcome.verdict is verdict for outcome in outcomes) for verdict in Verdict}
+    parts = [f"{count} {verdict}" for verdict, count in counts.items() if count]
+    return f"{len(outcomes)} circuits: {', '.join(parts)}"
+
+
+def _refuse(ctx: Context, run: TrainingRun, problem: str) -> Steps[str]:
+    yield from call(ctx, note_commit, CommitNote(run.commit, "failure", problem, run.id))
+    yield from _note(ctx, run, "refused", problem)
+    return problem
+
+
+def _finish(ctx: Context, run: TrainingRun, sentence: str, *, failed: bool) -> Steps[str]:
+    state = "failure" if failed else "success"
+    yield from call(ctx, note_commit, CommitNote(run.commit, state, sentence, run.id))
+    yield from _note(ctx, run, "stopped" if failed else "finished", sentence)
+    return sentence
+
+
+def _note(
+    ctx: Context, run: TrainingRun, status: str, sentence: str, release_id: str | None = None
+) -> Steps[None]:
+    ctx.set_custom_status(sentence)
+    yield from call(ctx, note_run, RunNote(run, status, sentence, release_id))

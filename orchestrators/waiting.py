@@ -1,0 +1,45 @@
+"""Waiting for an Azure ML job: its events first, a poll behind them, and a deadline."""
+
+from dataclasses import replace
+from datetime import UTC
+
+from activities.jobs import cancel_job, look_at_job
+from activities.notifications import notify_long_running
+from busbar.domain.events import JobStatus
+from busbar.domain.routing import job_finished
+from busbar.domain.steps import JobState, JobWait, LongRunning
+from busbar.domain.waiting import Deadline, deadline_passed, is_long_running
+from busbar.wire import Context, Steps, call, wait
+
+
+def wait_for_job(ctx: Context, waiting: JobWait, commit: str) -> Steps[JobState]:
+    """Wait until a job has finished, looking at it whenever an event or the poll says so.
+
+    A job past its deadline is cancelled and counts as failed; one that runs long is told to its owner, once.
+    """
+    event = ctx.wait_for_external_event(job_finished(waiting.job.name))
+    submitted, told, look = ctx.current_utc_datetime.replace(tzinfo=UTC), False, 0
+    while True:
+        state = yield from call(ctx, look_at_job, waiting.job)
+        if state.status.finished:
+            event.cancel()
+            return state
+        now = ctx.current_utc_datetime.replace(tzinfo=UTC)
+        if (missed := deadline_passed(state, waiting.policy, submitted, now)) is not None:
+            event.cancel()
+            return (yield from _give_up(ctx, waiting, state, missed))
+        if not told and waiting.owner_key and is_long_running(state, waiting.policy, now):
+            hours = waiting.policy.long_running_hours
+            yield from call(
+                ctx, notify_long_running, LongRunning(waiting.job, commit, waiting.owner_key, hours)
+            )
+            told = True
+        came = yield from wait(ctx, event, waiting.policy.poll.delay(look))
+        look += 1
+        if came:
+            event = ctx.wait_for_external_event(job_finished(waiting.job.name))
+
+
+def _give_up(ctx: Context, waiting: JobWait, state: JobState, missed: Deadline) -> Steps[JobState]:
+    yield from call(ctx, cancel_job, waiting.job)
+    return replace(state, status=JobStatus.FAILED, error=str(missed))

@@ -1,0 +1,89 @@
+"""Orchestrators on the real task hub, in a world of fake activities: what each does is written in the test."""
+
+import asyncio
+import base64
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import azure.durable_functions as df
+import durabletask.internal.orchestrator_service_pb2 as pb
+import pytest
+
+from activities import ACTIVITIES
+from busbar import wire
+from busbar.codec import from_wire, to_wire
+from localazure.task_hub.client import TaskHub, open_task_hub
+from localazure.task_hub.model import ActivityFailed
+from orchestrators import ORCHESTRATORS
+
+REAL = {activity.__name__: activity for activity in ACTIVITIES}
+
+
+class World:
+    """Activities by name, each `(request) -> result`, typed as the real one; `calls` is what was asked."""
+
+    def __init__(self, fakes: Sequence[Callable[[Any], Any]]):
+        self._fakes = {fake.__name__: fake for fake in fakes}
+        self._orchestrators = {
+            function.__name__: df.Orchestrator.create(wire.orchestration(function))
+            for function in ORCHESTRATORS
+        }
+        self.calls: list[tuple[str, Any]] = []
+
+    def count(self) -> Counter[str]:
+        return Counter(name for name, _ in self.calls)
+
+    def asked(self, name: str) -> list[Any]:
+        return [request for called, request in self.calls if called == name]
+
+    async def orchestrate(
+        self, instance_id: str, name: str, past: Sequence[pb.HistoryEvent], new: Sequence[pb.HistoryEvent]
+    ) -> pb.OrchestratorResponse:
+        request = pb.OrchestratorRequest(instanceId=instance_id, pastEvents=past, newEvents=new)
+        answer = self._orchestrators[name](base64.b64encode(request.SerializeToString()).decode())
+        return pb.OrchestratorResponse.FromString(base64.b64decode(answer))
+
+    async def activity(self, name: str, payload: str | None) -> str | None:
+        request = from_wire(wire.request_type(REAL[name]), json.loads(payload or "null"))
+        self.calls.append((name, request))
+        if name not in self._fakes:
+            raise ActivityFailed("LookupError", f"the test has no activity {name}")
+        try:
+            return json.dumps(to_wire(self._fakes[name](request)))
+        except Exception as error:
+            raise ActivityFailed(type(error).__name__, str(error)) from error
+
+
+class Stage:
+    """A task hub on which orchestrations play."""
+
+    def __init__(self, hub: TaskHub):
+        self.hub = hub
+
+    async def start(self, orchestrator: Callable[..., Any], request: Any, instance_id: str) -> str:
+        return await self.hub.start(orchestrator.__name__, json.dumps(to_wire(request)), instance_id)
+
+    async def result(self, orchestrator: Callable[..., Any], instance_id: str) -> Any:
+        """The typed result; raises `AssertionError` with the failure where the instance failed."""
+        async with asyncio.timeout(30):
+            instance = await self.hub.wait_until_finished(instance_id)
+        assert instance is not None
+        assert instance.failure is None, instance.failure
+        return from_wire(wire.result_type(orchestrator), json.loads(instance.output or "null"))
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., Any]:
+    """`play(world, script)`: run an async script on a stage in that world, and return what it returns."""
+
+    def run(world: World, script: Callable[[Stage], Any]) -> Any:
+        async def scene() -> Any:
+            async with open_task_hub(tmp_path / "hub.db", world) as hub:
+                return await script(Stage(hub))
+
+        return asyncio.run(scene())
+
+    return run
