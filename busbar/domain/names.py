@@ -30,8 +30,14 @@ def training_job(key: CircuitKey, training_hash: str, attempt: int) -> str:
     return f"train-{key.plant_id}-{key.circuit_id}-{training_hash}-a{attempt}"
 
 
-def scoring_job(stage: Stage, key: CircuitKey, deployment: str, day: date, attempt: int) -> str:
-    return f"score-{stage}-{key.plant_id}-{deployment}-{day.isoformat()}-a{attempt}"
+def scoring_circuit(run: str, key: CircuitKey) -> str:
+    """The orchestration that scores one circuit, and the job it waits for: an invoked job carries no tags of
+    ours, so its name alone must say who is to be woken."""
+    return f"{run}-{key.plant_id}-{key.circuit_id}"
+
+
+def is_scoring_job(job: str) -> bool:
+    return job.startswith("score-")
 
 
 def merge_job(digest: str, attempt: int) -> str:

@@ -61,12 +61,13 @@ def route_push(push: RepositoryPushed, policies: Policies) -> Train | Deploy | I
 
 
 def route_job(changed: JobChanged) -> Wake | Ignore:
-    """A finished job that we submitted wakes the orchestration named in its tag."""
-    if changed.orchestration_id is None:
+    """A finished job that we submitted wakes the orchestration named in its tag; a scoring job is named after its."""
+    waiting = changed.job if names.is_scoring_job(changed.job) else changed.orchestration_id
+    if waiting is None:
         return Ignore(f"job {changed.job} carries no orchestration_id tag: not ours")
     if not changed.status.finished:
         return Ignore(f"job {changed.job} is {changed.status}")
-    return Wake(changed.orchestration_id, job_finished(changed.job))
+    return Wake(waiting, job_finished(changed.job))
 
 
 def job_finished(job: str) -> str:

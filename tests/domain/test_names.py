@@ -1,0 +1,79 @@
+"""Names keep Azure's limits and stay apart."""
+
+import re
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from busbar.domain import names
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.policies import Stage
+
+KEY = CircuitKey("PLANT1", "CIRC1")
+DAY = date(2025, 12, 9)
+COMMIT = "c" * 40
+WORKSPACE = "/subscriptions/1/resourceGroups/mlops-test-rg/providers/x/workspaces/mlops-test-workspace"
+
+KEYS = st.builds(CircuitKey, *[st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,15}", fullmatch=True)] * 2)
+HASHES = st.from_regex(r"[0-9a-f]{12}", fullmatch=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (names.data_asset(KEY), "PLANT1_CIRC1"),
+        (names.data_version(DAY), "2025-12-09"),
+        (names.data_version(DAY, 2), "2025-12-09.2"),
+        (names.model(KEY), "PLANT1_CIRC1_model"),
+        (names.training_job(KEY, "0123456789ab", 1), "train-PLANT1-CIRC1-0123456789ab-a1"),
+        (names.training_run(COMMIT), f"train-{COMMIT}"),
+        (names.training_circuit(f"train-{COMMIT}", KEY), f"train-{COMMIT}-PLANT1-CIRC1"),
+        (names.deployment_run(Stage.TEST, "r-0123"), "deploy-test-r-0123"),
+        (names.deployment(KEY, "3"), "circ1-v3"),
+    ],
+)
+def test_names(name: str, expected: str):
+    assert name == expected
+
+
+@given(KEYS, st.sampled_from(Stage))
+def test_endpoints_keep_the_limits(key: CircuitKey, stage: Stage):
+    """3 to 32 characters: lower-case letters, digits and dashes, a letter first, no dash last."""
+    assert re.fullmatch(r"[a-z][a-z0-9-]{1,30}[a-z0-9]", names.endpoint(key, stage, WORKSPACE))
+
+
+@given(KEYS, st.integers(1, 99_999))
+def test_deployments_keep_the_limits(key: CircuitKey, version: int):
+    assert re.fullmatch(r"[a-z][a-z0-9-]{1,30}[a-z0-9]", names.deployment(key, str(version)))
+
+
+@given(KEYS, HASHES, st.integers(1, 99), st.sampled_from(Stage))
+def test_jobs_and_assets_keep_the_limits(key: CircuitKey, digest: str, attempt: int, stage: Stage):
+    for name in (
+        names.training_job(key, digest, attempt),
+        names.scoring_circuit(names.scoring_run(stage, DAY, "120000"), key),
+        names.merge_job(digest, attempt),
+        names.data_asset(key),
+        names.model(key),
+    ):
+        assert re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,199}", name)
+
+
+@given(KEYS, KEYS)
+def test_two_circuits_never_share_a_name(one: CircuitKey, other: CircuitKey):
+    for name in (
+        names.data_asset,
+        names.model,
+        lambda key: names.training_job(key, "0123456789ab", 1),
+        lambda key: names.training_circuit("train-c0ffee", key),
+    ):
+        assert (name(one) == name(other)) == (one == other)
+
+
+def test_endpoints_of_a_plant_are_one_and_of_a_workspace_their_own():
+    mine = names.endpoint(KEY, Stage.TEST, WORKSPACE)
+    assert mine == names.endpoint(CircuitKey("PLANT1", "CIRC2"), Stage.TEST, WORKSPACE.upper())
+    assert mine != names.endpoint(KEY, Stage.TEST, WORKSPACE + "2")
+    assert mine.startswith("be-plant1-test-")
