@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -11,13 +12,16 @@ from busbar.clients.ledger import Ledger
 from busbar.clients.repositories import Repository
 from busbar.domain import names
 from busbar.domain.circuits import parse_keys
-from busbar.domain.errors import BadRequest
+from busbar.domain.errors import BadRequest, TemporarilyUnavailable
 from busbar.domain.events import ZERO_COMMIT, EventType, RepositoryPushed
 from busbar.domain.policies import Stage, TrainingPolicy
 from busbar.domain.steps import MergeRun, ScoringRun, TrainingRun
 from busbar.inbound.busbar_events import event_id, to_event_data
+from busbar.settings import Settings
 from busbar.web.events import Orchestrations
 from busbar.web.reply import Reply
+
+log = logging.getLogger("busbar")
 
 
 def start_training(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:
@@ -72,11 +76,19 @@ def score_now(stage: Stage, day: date, orchestrations: Orchestrations, suffix: s
 
 
 def announce_lost_pushes(
-    *, repository: Repository, ledger: Ledger, events: Events, settings: Any
+    *, repository: Repository, ledger: Ledger, events: Events, settings: Settings
 ) -> list[str]:
-    """Publish a push for every branch whose head is not the last one handled: its webhook never came."""
+    """Publish a push for every branch whose head is not the last one handled: its webhook never came.
+
+    A git host that does not answer is asked again at the next look.
+    """
     lost: list[str] = []
-    for branch, commit in repository.heads().items():
+    try:
+        heads = repository.heads()
+    except TemporarilyUnavailable as error:
+        log.warning("no look for lost pushes this time: %s", error)
+        return lost
+    for branch, commit in heads.items():
         handled = ledger.head(branch)
         if handled != commit:
             push = RepositoryPushed(settings.repository, branch, handled or ZERO_COMMIT, commit, "reconciler")
