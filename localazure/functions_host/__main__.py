@@ -79,6 +79,7 @@ def main() -> None:
     arguments = parser.parse_args()
     app, state = arguments.app.resolve(), arguments.state.resolve()
     state.mkdir(parents=True, exist_ok=True)
+    os.chdir(app)  # as on Azure
     resolver.install()
     set_up_logging()
     try:

@@ -108,11 +108,12 @@ class TaskHub:
 
 @asynccontextmanager
 async def open_task_hub(
-    path: Path, executor: Executor, *, turns: int = 8, activities: int = 10
+    path: Path, executor: Executor, *, turns: int = 8, activities: int = 10, grace: float = 3
 ) -> AsyncGenerator[TaskHub]:
     """Open the task hub in the file `path` and drive it until the block ends.
 
-    At most `turns` orchestrator turns and `activities` activities run at once. Raises `TaskHubLocked`.
+    At most `turns` orchestrator turns and `activities` activities run at once; those under way at the end
+    are given `grace` seconds. Raises `TaskHubLocked`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     claim = lock(path)
@@ -123,7 +124,7 @@ async def open_task_hub(
     try:
         yield TaskHub(engine, Reader(reading))
     finally:
-        await engine.stop()
+        await engine.stop(grace)
         await writer.close()
         reading.close()
         claim.close()

@@ -1,11 +1,10 @@
 """The loop of a task hub: takes up turns, activities and timers, and acts only on what is committed."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from datetime import UTC, datetime
 
 import durabletask.internal.helpers as events
@@ -35,6 +34,7 @@ class Engine:
         self._waiters: dict[str, asyncio.Event] = {}
         self._sizes = (turns, activities)
         self._workers: list[asyncio.Task[None]] = []
+        self._under_way = set[asyncio.Task[None]]()
 
     def start(self) -> None:
         """Take up everything the database holds."""
@@ -48,12 +48,16 @@ class Engine:
         self._workers = [asyncio.create_task(self._take_turns()) for _ in range(turns)]
         self._workers += [asyncio.create_task(self._run_activities()) for _ in range(activities)]
 
-    async def stop(self) -> None:
-        """Stop taking up work. What is interrupted is taken up again at the next start."""
+    async def stop(self, grace: float) -> None:
+        """Take up no more work, and give what is under way `grace` seconds to be recorded.
+
+        What is interrupted then is taken up again at the next start.
+        """
         self._alarm.stop()
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        await _cancel(self._workers)
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=grace)
+        await _cancel(self._under_way)
 
     async def apply[T](self, transition: Callable[[Transitions], T]) -> T:
         """Commit a change, then let its effects happen. Raises what the transition raises."""
@@ -78,11 +82,18 @@ class Engine:
             if waiter := self._waiters.pop(instance_id, None):
                 waiter.set()
 
+    async def _to_its_end(self, work: Coroutine[None, None, None], what: str) -> None:
+        """Run a piece of work that outlives its worker's being stopped."""
+        task = asyncio.create_task(_logged(work, what))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
     async def _take_turns(self) -> None:
         while True:
             instance_id = await self._ready.take()
             try:
-                await _logged(self._take_turn(instance_id), f"turn of {instance_id}")
+                await self._to_its_end(self._take_turn(instance_id), f"turn of {instance_id}")
             finally:
                 self._ready.release(instance_id)
 
@@ -120,7 +131,7 @@ class Engine:
     async def _run_activities(self) -> None:
         while True:
             activity = await self._activities.get()
-            await _logged(self._run_activity(activity), f"activity {activity.name}")
+            await self._to_its_end(self._run_activity(activity), f"activity {activity.name}")
 
     async def _run_activity(self, activity: Activity) -> None:
         if not self._reader.is_outstanding(activity.n):
@@ -138,10 +149,14 @@ class Engine:
 
 
 async def _logged(work: Coroutine[None, None, None], what: str) -> None:
-    """A worker outlives the failure of a piece of its work: the text says what has to be looked at."""
-    with contextlib.suppress(Exception):
-        try:
-            await work
-        except Exception:
-            _log.exception("The task hub could not record a %s; it is tried again at the next start", what)
-            raise
+    """A worker outlives the failure of a piece of its work."""
+    try:
+        await work
+    except Exception:
+        _log.exception("The task hub could not record a %s; it is tried again at the next start", what)
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -25,10 +25,9 @@ CREATE TABLE IF NOT EXISTS history(
 CREATE TABLE IF NOT EXISTS inbox(
   n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, due REAL, event BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS inbox_by_id ON inbox(id);
--- Activities that were scheduled and have not reported back.
+-- Activities that were scheduled and have not reported back; they go with their execution.
 CREATE TABLE IF NOT EXISTS activities(
-  n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, execution TEXT NOT NULL,
-  task INT NOT NULL, name TEXT NOT NULL, input TEXT);
+  n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, task INT NOT NULL, name TEXT NOT NULL, input TEXT);
 CREATE INDEX IF NOT EXISTS activities_by_id ON activities(id);
 """
 

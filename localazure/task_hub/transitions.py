@@ -122,14 +122,9 @@ class Transitions:
         self, activity: int, result: str | None, failure: pb.TaskFailureDetails | None
     ) -> None:
         """Deliver an activity's outcome, unless nobody waits for it any more."""
-        row = self._db.execute(
-            "DELETE FROM activities WHERE n=? RETURNING id, execution, task", (activity,)
-        ).fetchone()
-        if row is None:
-            return
-        instance_id, execution, task = row
-        if self._is_active(instance_id, execution):
-            self._post(instance_id, activity_outcome(task, result, failure))
+        row = self._db.execute("DELETE FROM activities WHERE n=? RETURNING id, task", (activity,)).fetchone()
+        if row is not None and self._is_active(row[0]):
+            self._post(row[0], activity_outcome(row[1], result, failure))
 
     def commit_turn(self, work: Work, decision: Decision) -> bool:
         """Record a turn. False when the execution ended meanwhile: nothing of the turn happens then."""
@@ -158,8 +153,8 @@ class Transitions:
             self._post(instance.id, timer.event, timer.due)
         for activity in decision.activities:
             done = self._db.execute(
-                "INSERT INTO activities(id, execution, task, name, input) VALUES(?,?,?,?,?)",
-                (instance.id, instance.execution, activity.task, activity.name, activity.payload),
+                "INSERT INTO activities(id, task, name, input) VALUES(?,?,?,?)",
+                (instance.id, activity.task, activity.name, activity.payload),
             )
             self.effects.activities.append(Activity(done.lastrowid or 0, activity.name, activity.payload))
         for child in decision.children:

@@ -79,15 +79,16 @@ def open_hub(tmp_path: Path) -> OpenHub:
         *,
         functions: Functions | None = None,
         limit: int = 10,
+        grace: float = 3,
     ) -> AsyncGenerator[Hub]:
         executor = functions or Functions(orchestrators, activities)
-        async with open_task_hub(tmp_path / "hub.sqlite", executor, activities=limit) as hub:
+        async with open_task_hub(tmp_path / "hub.sqlite", executor, activities=limit, grace=grace) as hub:
             yield Hub(hub)
 
     return opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def functions() -> type[Functions]:
     return Functions
 

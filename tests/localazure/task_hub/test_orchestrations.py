@@ -404,3 +404,82 @@ def test_scheduled_start_waits_even_for_events(run, open_hub):
             assert instance.output == "1" and instance.completed >= due
 
     run(scenario())
+
+
+def test_activities_under_way_are_recorded_when_the_hub_closes(run, open_hub):
+    ran = []
+
+    async def slow(value):
+        ran.append(value)
+        await asyncio.sleep(0.1)
+        return value
+
+    def one(ctx, _):
+        return (yield ctx.call_activity("slow", input="x"))
+
+    async def scenario():
+        async with open_hub([one], [slow]) as hub:
+            await hub.hub.start("one", None, "i")
+            await hub.until(lambda: ran)
+        async with open_hub([one], [slow]) as hub:
+            assert (await hub.finished("i")).output == '"x"'
+        assert ran == ["x"]
+
+    run(scenario())
+
+
+def test_an_activity_that_outlasts_the_grace_runs_again(run, open_hub):
+    ran = []
+
+    async def slow(value):
+        ran.append(value)
+        await asyncio.sleep(0.3 if len(ran) == 1 else 0)
+
+    def one(ctx, _):
+        yield ctx.call_activity("slow")
+
+    async def scenario():
+        async with open_hub([one], [slow], grace=0.01) as hub:
+            await hub.hub.start("one", None, "i")
+            await hub.until(lambda: ran)
+        async with open_hub([one], [slow]) as hub:
+            assert (await hub.finished("i")).status == Status.COMPLETED
+        assert len(ran) == 2
+
+    run(scenario())
+
+
+def test_a_turn_that_was_overtaken_by_a_restart_changes_nothing(run, open_hub, functions):
+    class Held(functions):
+        """Holds the second turn back until it is let go."""
+
+        async def orchestrate(self, instance_id, name, past, new):
+            response = await super().orchestrate(instance_id, name, past, new)
+            if len(self.turns) == 2:
+                await self.let_go.wait()
+            return response
+
+    ran = []
+
+    def note(value):
+        ran.append(value)
+        return value
+
+    def two(ctx, value):
+        first = yield ctx.call_activity("note", input=[value, 1])
+        second = yield ctx.call_activity("note", input=[value, 2])
+        return [first, second]
+
+    async def scenario():
+        held = Held([two], [note])
+        held.let_go = asyncio.Event()
+        async with open_hub(functions=held) as hub:
+            await hub.hub.start("two", '"old"', "i")
+            await hub.until(lambda: len(held.turns) == 2)
+            await hub.hub.terminate("i")
+            await hub.hub.start("two", '"new"', "i")
+            held.let_go.set()
+            assert json.loads((await hub.finished("i")).output) == [["new", 1], ["new", 2]]
+            assert ran == [["old", 1], ["new", 1], ["new", 2]]
+
+    run(scenario())
