@@ -69,12 +69,13 @@ def show_board(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route(route="circuits/{plant}/{circuit}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def show_circuit(req: func.HttpRequest) -> func.HttpResponse:
-    return respond(lambda: bind(board.circuit_page)(req.route_params["plant"], req.route_params["circuit"]))
+    plant, circuit = req.route_params["plant"], req.route_params["circuit"]
+    return respond(lambda: bind(board.circuit_page)(plant, circuit, req.headers))
 
 
 @app.route(route="runs/{id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def show_run(req: func.HttpRequest) -> func.HttpResponse:
-    return respond(lambda: bind(board.run_page)(req.route_params["id"]))
+    return respond(lambda: bind(board.run_page)(req.route_params["id"], req.headers))
 
 
 # --- operators and programs -------------------------------------------------------------------------------
@@ -83,6 +84,11 @@ def show_run(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="api/circuits", methods=["GET"])
 def list_circuits(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(board.circuits_json)(req.headers))
+
+
+@app.route(route="api/runs/{id}", methods=["GET"])
+def read_run(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(board.run_json)(req.route_params["id"], req.headers))
 
 
 @app.route(route="api/trainings", methods=["POST"])
@@ -106,7 +112,7 @@ def start_scoring(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) 
 # --- timers -----------------------------------------------------------------------------------------------
 
 
-@app.timer_trigger(arg_name="timer", schedule="30 */2 * * * *", run_on_startup=True)
+@app.timer_trigger(arg_name="timer", schedule="30 */2 * * * *")
 def find_lost_pushes(timer: func.TimerRequest) -> None:
     for branch in bind(operations.announce_lost_pushes)():
         log.warning("the webhook of a push to %s never came: announced by the reconciler", branch)

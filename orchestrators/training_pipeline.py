@@ -106,7 +106,7 @@ def _offer(ctx: Context, run: TrainingRun, release: Release, trained: str) -> St
         yield from call(ctx, offer_release, deployment)
         current = yield from child(ctx, deploy_release, deployment, names.deployment_run(stage, release.id))
         sentences.append(current.sentence)
-    status = "finished" if current.done else "stopped"
+    status = "completed" if current.done else "rejected"
     yield from _note(ctx, run, status, "; ".join(sentences), release.id)
     return "; ".join(sentences)
 
@@ -121,14 +121,14 @@ def _sentence(plan: TrainingPlan, outcomes: list[CircuitOutcome]) -> str:
 
 def _refuse(ctx: Context, run: TrainingRun, problem: str) -> Steps[str]:
     yield from call(ctx, note_commit, CommitNote(run.commit, "failure", problem, run.id))
-    yield from _note(ctx, run, "refused", problem)
+    yield from _note(ctx, run, "failed", problem)
     return problem
 
 
 def _finish(ctx: Context, run: TrainingRun, sentence: str, *, failed: bool) -> Steps[str]:
     state = "failure" if failed else "success"
     yield from call(ctx, note_commit, CommitNote(run.commit, state, sentence, run.id))
-    yield from _note(ctx, run, "stopped" if failed else "finished", sentence)
+    yield from _note(ctx, run, "failed" if failed else "completed", sentence)
     return sentence
 
 
