@@ -21,7 +21,7 @@ from localazure.azurite import AzuriteError
 from localazure.environment import UnknownPlaceholderError
 from localazure.runtime import open_runtime
 from localazure.service import Addresses
-from localazure.supervisor import Supervisor, SupervisorError, acquire, is_running, read_state, tail
+from localazure.supervisor import Supervisor, SupervisorError, acquire, holder, read_state, tail
 
 _STOP_SECONDS = 30.0
 _START_SECONDS = 90.0
@@ -71,10 +71,9 @@ def up(config: ConfigOption, state: StateOption = DEFAULT_STATE, detach: DetachO
 def down(state: StateOption = DEFAULT_STATE) -> None:
     """End what runs in the state folder; what it remembers stays."""
     state = state.absolute()
-    supervisor = read_state(state).get("supervisor")
-    if is_running(state) and supervisor:
+    if supervisor := holder(state):
         os.kill(supervisor, signal.SIGTERM)
-        _wait_until(lambda: not is_running(state), _STOP_SECONDS, f"The supervisor {supervisor} does not end")
+        _wait_until(lambda: holder(state) is None, _STOP_SECONDS, f"The supervisor {supervisor} does not end")
     leftovers.end(leftovers.find(state))
     console.print("Down.")
 
@@ -84,7 +83,7 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
     """Show what runs; exit status 1 if nothing does."""
     state = state.absolute()
     body = read_state(state)
-    if not (is_running(state) and body):
+    if not (holder(state) and body):
         console.print(f"No local Azure runs in {state}.")
         raise typer.Exit(1)
     _print_addresses(Addresses(**body["addresses"]))
@@ -126,7 +125,7 @@ def reset(state: StateOption = DEFAULT_STATE) -> None:
 
 
 def _up_detached(config: Path, state: Path) -> None:
-    if is_running(state):
+    if holder(state):
         _fail(f"A local Azure is running in {state} already")
     log = state / "logs" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -165,9 +164,9 @@ def _print_addresses(addresses: Addresses) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, address in {
         "App": addresses.functions,
-        "Mailbox": f"{addresses.azure}/mailbox",
-        "Git": f"{addresses.azure}/git",
-        "Event Grid": f"{addresses.azure}/admin/event_grid",
+        "Mailbox": f"{addresses.pages}/mailbox",
+        "Git": f"{addresses.pages}/git",
+        "Event Grid": f"{addresses.pages}/admin/event_grid",
         "Azure": addresses.azure,
         "Blobs": addresses.blob,
         "Tables": addresses.table,

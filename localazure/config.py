@@ -15,6 +15,7 @@ class Ports(_Section):
     """TCP ports on loopback; 0 asks the system for a free one."""
 
     azure: int = 8443
+    pages: int = 8444
     functions: int = 7071
     blob: int = 10000
     queue: int = 10001

@@ -26,6 +26,7 @@ def environment(runtime: Runtime) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,
         "LOCALAZURE_URL": azure,
+        "LOCALAZURE_PAGES_URL": runtime.addresses.pages,
         "LOCALAZURE_STORAGE_IP": runtime.addresses.storage_ip,
         "LOCALAZURE_FUNCTIONS_KEY": runtime.secrets["functions_key"],
         **_git_remotes(runtime),
@@ -53,6 +54,7 @@ def _placeholders(runtime: Runtime) -> dict[str, str]:
     addresses = runtime.addresses
     return {
         "azure": addresses.azure,
+        "pages": addresses.pages,
         "functions": addresses.functions,
         "blob": addresses.blob,
         "table": addresses.table,

@@ -33,6 +33,7 @@ def addresses(ports: Ports) -> Addresses:
         blob=f"https://{STORAGE_ACCOUNT}.blob.localhost:{ports.blob}",
         table=f"https://{STORAGE_ACCOUNT}.table.localhost:{ports.table}",
         storage_ip=f"https://127.0.0.1:{ports.blob}/{STORAGE_ACCOUNT}",
+        pages=f"http://127.0.0.1:{ports.pages}",
     )
 
 

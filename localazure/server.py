@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import sys
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -94,19 +96,28 @@ def application(runtime: Runtime, emulators: Sequence[Service]) -> Starlette:
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Refusal: refuse})
 
 
-def serve(runtime: Runtime) -> None:
-    """Serve until SIGTERM or SIGINT."""
+class _Beside(uvicorn.Server):
+    """A second server of the process: the first one minds the signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+async def serve(runtime: Runtime) -> None:
+    """Serve until SIGTERM or SIGINT: over TLS for programs, and in the clear for browsers."""
     certificates = ensure_certificates(runtime.state)
-    uvicorn.run(
-        application(runtime, services(runtime)),
-        host="127.0.0.1",
-        port=runtime.config.ports.azure,
-        ssl_certfile=certificates.certificate,
-        ssl_keyfile=certificates.key,
-        log_level="info",
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
+    app, ports = application(runtime, services(runtime)), runtime.config.ports
+    options: dict[str, Any] = {"host": "127.0.0.1", "access_log": False, "timeout_graceful_shutdown": 2}
+    keys = {"ssl_certfile": certificates.certificate, "ssl_keyfile": certificates.key}
+    secure = uvicorn.Server(uvicorn.Config(app, port=ports.azure, **keys, **options))
+    plain = _Beside(uvicorn.Config(app, port=ports.pages, lifespan="off", **options))
+    beside = asyncio.create_task(plain.serve())
+    await secure.serve()
+    plain.should_exit = True
+    await beside
+    if not secure.started:
+        sys.exit(1)
 
 
 def main() -> None:
@@ -117,7 +128,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for talkative in ("httpx", "azure"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
-    serve(open_runtime(arguments.config, arguments.state))
+    asyncio.run(serve(open_runtime(arguments.config, arguments.state)))
 
 
 if __name__ == "__main__":

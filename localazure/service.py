@@ -25,6 +25,7 @@ class Addresses:
     blob: str  # https://devstoreaccount1.blob.localhost:10000
     table: str  # https://devstoreaccount1.table.localhost:10002
     storage_ip: str  # https://127.0.0.1:10000/devstoreaccount1
+    pages: str = ""  # http://127.0.0.1:8444: the same server for browsers, which do not know its certificate
 
 
 @dataclass(frozen=True)

@@ -33,19 +33,22 @@ class SupervisorError(Exception):
 
 @dataclass
 class Child:
-    """One process to keep alive. `port` answers once it is ready."""
+    """One process to keep alive. `ports[0]` answers once it is ready."""
 
     name: str
     command: list[str]
     environment: dict[str, str]
-    port: int
+    ports: tuple[int, ...]
     log: Path
     process: asyncio.subprocess.Process | None = None
     restarts: list[float] = field(default_factory=list)
 
 
 def acquire(state: Path) -> TextIOWrapper:
-    """The lock that one supervisor of `state` holds as long as it lives. Raises `SupervisorError`."""
+    """The lock that one supervisor of `state` holds as long as it lives; it names the holder's process.
+
+    Raises `SupervisorError` when another holds it.
+    """
     state.mkdir(parents=True, exist_ok=True)
     lock = (state / "lock").open("a")
     try:
@@ -56,15 +59,23 @@ def acquire(state: Path) -> TextIOWrapper:
             f"A local Azure is running in {state} already: `python -m localazure status` shows it, "
             "`python -m localazure down` ends it"
         ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
     return lock
 
 
-def is_running(state: Path) -> bool:
-    try:
-        acquire(state).close()
-    except SupervisorError:
-        return True
-    return False
+def holder(state: Path) -> int | None:
+    """The process that holds the lock of `state`; None if nobody does."""
+    path = state / "lock"
+    if not path.exists():
+        return None
+    with path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(lock.read() or 0) or None
+    return None
 
 
 def read_state(state: Path) -> dict[str, Any]:
@@ -117,7 +128,8 @@ class Supervisor:
             self._say(f"Ending {len(left)} processes of a run that was cut off")
             leftovers.end(left)
         for child in self._children:
-            _check_free(child)
+            for port in child.ports:
+                _check_free(child.name, port)
 
     async def _until_ready(self, stopping: asyncio.Task[bool]) -> None:
         answers = asyncio.gather(*(self._answers(child) for child in self._children))
@@ -132,7 +144,7 @@ class Supervisor:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             try:
-                _, writer = await asyncio.open_connection("127.0.0.1", child.port)
+                _, writer = await asyncio.open_connection("127.0.0.1", child.ports[0])
             except OSError:
                 await asyncio.sleep(_LOOK_SECONDS)
             else:
@@ -187,15 +199,15 @@ def _children(config_path: Path, runtime: Runtime) -> list[Child]:
     node = {"NODE_OPTIONS": os.environ.get("NODE_OPTIONS", "--max-old-space-size=512")}
     azurite = azurite_command(state / "azurite", ports, ensure_certificates(state))
     children = [
-        Child("azurite", azurite, node, ports.blob, logs / "azurite.log"),
-        Child("azure", server, {}, ports.azure, logs / "azure.log"),
+        Child("azurite", azurite, node, (ports.blob, ports.queue, ports.table), logs / "azurite.log"),
+        Child("azure", server, {}, (ports.azure, ports.pages), logs / "azure.log"),
     ]
     if config.functions:
         app = (config_path.parent / config.functions.app).resolve()
         place = ["--port", str(ports.functions), "--app", str(app), "--state", str(state / "functions")]
         host = [*python, "localazure.functions_host", *place]
         children.append(
-            Child("functions", host, environment(runtime), ports.functions, logs / "functions.log")
+            Child("functions", host, environment(runtime), (ports.functions,), logs / "functions.log")
         )
     return children
 
@@ -223,14 +235,14 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _check_free(child: Child) -> None:
+def _check_free(name: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", child.port))
+            probe.bind(("127.0.0.1", port))
         except OSError:
             raise SupervisorError(
-                f"Port {child.port}, where {child.name} would listen, is taken by another program: "
+                f"Port {port}, where {name} would listen, is taken by another program: "
                 "end it, or choose another under `ports` in the configuration"
             ) from None
 

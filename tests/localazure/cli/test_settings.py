@@ -20,7 +20,7 @@ def a_config(tmp_path, text):
     return path
 
 
-PORTS = "ports: {azure: 0, functions: 0, blob: 0, queue: 0, table: 0}\n"
+PORTS = "ports: {azure: 0, pages: 0, functions: 0, blob: 0, queue: 0, table: 0}\n"
 
 
 def test_placeholders_are_filled_in_and_json_is_left_alone(tmp_path):
@@ -55,7 +55,7 @@ def test_ports_and_secrets_are_chosen_once(tmp_path):
     config = a_config(tmp_path, PORTS)
     first, second = open_runtime(config, tmp_path / "state"), open_runtime(config, tmp_path / "state")
     assert first == second
-    assert len(set(first.config.ports.model_dump().values())) == 5
+    assert len(set(first.config.ports.model_dump().values())) == 6
     assert (tmp_path / "state" / "secrets.json").stat().st_mode & 0o777 == 0o600
 
 

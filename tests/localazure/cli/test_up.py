@@ -18,7 +18,7 @@ from localazure.leftovers import is_alive
 
 REPOSITORY = Path(__file__).parents[3]
 CONFIG = """
-ports: {azure: 0, functions: 0, blob: 0, queue: 0, table: 0}
+ports: {azure: 0, pages: 0, functions: 0, blob: 0, queue: 0, table: 0}
 workspaces: [{name: ws, resource_group: rg}]
 containers: [raw]
 event_grid:
@@ -88,6 +88,15 @@ class Local:
         command = [sys.executable, "-c", script, endpoint, identifier]
         subprocess.run(command, env=os.environ | self.environment, check=True)
 
+    def publish_quickly(self, identifier: str) -> None:
+        """The same without starting a program."""
+        key = json.loads((self.state / "secrets.json").read_text())["event_grid_key"]
+        event = {"id": identifier, "subject": "s", "eventType": "t", "data": {}, "dataVersion": "1"}
+        timed = event | {"eventTime": "2026-11-20T10:00:00Z"}
+        with self.http() as http:
+            path = "/topics/busbar/api/events"
+            http.post(path, json=[timed], headers={"aeg-sas-key": key}).raise_for_status()
+
     def push(self, clone: Path) -> str:
         """Commit to a fresh clone and push; the commit's sha."""
         people = ["-c", "user.name=dev", "-c", "user.email=dev@example.com"]
@@ -125,6 +134,10 @@ def test_the_life_of_a_local_azure(local, tmp_path):
     assert started.returncode == 0, started.stderr
     assert local.environment["GREETING"].startswith("http://127.0.0.1:")
 
+    assert (
+        "Mailbox" in httpx.get(f"{local.environment['LOCALAZURE_PAGES_URL']}/mailbox", trust_env=False).text
+    )
+
     again = local.run("up", "--config", str(local.config))
     assert again.returncode == 1
     assert "running" in again.stderr
@@ -154,7 +167,7 @@ def _a_killed_child_is_started_again(local):
     before = local.pids["functions"]
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: local.pids["functions"] != before)
-    local.publish("after the host died")
+    local.publish_quickly("after the host died")
     wait_until(lambda: ["event", "after the host died"] in local.notes())
     assert "functions ended with status -9" in (local.state / "logs" / "supervisor.log").read_text()
 
@@ -163,7 +176,7 @@ def _after_everything_was_killed_it_carries_on(local, tmp_path):
     environment, pids = local.environment, local.pids
     for name in ("supervisor", "functions"):  # the host dies first: what comes now cannot be delivered
         os.kill(pids[name], signal.SIGKILL)
-    local.publish("while the host is dead")
+    local.publish_quickly("while the host is dead")
     os.kill(pids["azure"], signal.SIGKILL)
     sha = local.push(tmp_path / "clone2")
     assert is_alive(psutil.Process(pids["azurite"]))  # a leftover, for `up` to end
