@@ -38,4 +38,4 @@ class AccessDenied(BusbarError):
 
 
 class Rejected(BusbarError):
-    """A service refused a request as wrong; repeating it does not help. The message carries the service's own reason."""
+    """A service refused a request as wrong; repeating it does not help. The message carries its own reason."""

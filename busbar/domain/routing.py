@@ -56,7 +56,7 @@ def route_push(push: RepositoryPushed, policies: Policies) -> Train | Deploy | I
             return Deploy(Stage.TEST)
         case BranchAction.DEPLOY_PROD:
             return Deploy(Stage.PROD)
-        case action:
+        case _ as action:
             assert_never(action)
 
 

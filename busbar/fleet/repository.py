@@ -5,6 +5,8 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from busbar.domain.circuits import Fleet
+from busbar.domain.policies import BranchAction
+from busbar.fleet.loading import branch_table, load_fleet
 
 CONFIG = "config"
 
@@ -17,12 +19,17 @@ class Files(Protocol):
 
 def fleet_at(repository: Files, commit: str) -> Fleet:
     """Read `config/` at a commit; raises `ConfigurationError` naming file, line and key."""
-    from busbar.fleet.loading import (
-        load_fleet,
-    )  # schema libraries cost a fifth of a second: not at the app's import
+    return load_fleet(_config(repository, commit), commit)
 
+
+def branches_at(repository: Files, commit: str) -> Mapping[str, BranchAction]:
+    """What pushes start, by the branch table at a commit; read though the rest of `config/` be wrong there."""
+    return branch_table(_config(repository, commit))
+
+
+def _config(repository: Files, commit: str) -> dict[str, bytes]:
     files = repository.files(CONFIG, commit)
-    return load_fleet({below(CONFIG, path): content for path, content in files.items()}, commit)
+    return {below(CONFIG, path): content for path, content in files.items()}
 
 
 def below(folder: str, path: str) -> str:

@@ -7,12 +7,12 @@ from busbar.clients.ledger import Ledger
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
 from busbar.domain import names
-from busbar.domain.errors import ConfigurationError, NotFound
+from busbar.domain.errors import NotFound
 from busbar.domain.events import EventType, RepositoryPushed
 from busbar.domain.policies import Policies, Stage
 from busbar.domain.routing import Deploy, Train, Wake, route_job, route_push
 from busbar.domain.steps import Release, StageDeployment, TrainingRun
-from busbar.fleet.repository import fleet_at
+from busbar.fleet.repository import branches_at, fleet_at
 from busbar.inbound import azure_ml, busbar_events
 
 
@@ -88,12 +88,12 @@ def _start(orchestrations: Orchestrations, orchestrator: str, instance_id: str, 
 
 
 def _policies(push: RepositoryPushed, repository: Repository) -> Policies:
-    """The branch table at the pushed commit; where that is unreadable, the run it starts says why."""
+    """The branch table at the pushed commit; what else is wrong there, the run that it starts says."""
     if push.deleted:
         return Policies()
     try:
-        return fleet_at(repository, push.after).policies
-    except (ConfigurationError, NotFound):
+        return Policies(branches=branches_at(repository, push.after))
+    except NotFound:
         return Policies()
 
 

@@ -25,6 +25,7 @@ from busbar.domain.policies import (
     TrainingPolicy,
 )
 from busbar.fleet import ConfigurationErrors, Problem, branch_table, load_fleet
+from busbar.fleet.repository import branches_at, fleet_at
 
 ROOT = Path(__file__).parents[2]
 
@@ -465,6 +466,29 @@ def test_the_branch_table_is_read_though_the_rest_be_wrong(
     assert branch_table(contents) == (branches or usual)
 
 
+class Repository:
+    """Gives `config/` of one commit."""
+
+    def __init__(self, **contents: str):
+        self.config = {f"config/{name}": content for name, content in files(**contents).items()}
+
+    def files(self, prefix: str, ref: str) -> dict[str, bytes]:
+        assert (prefix, ref) == ("config", "c0ffee")
+        return self.config
+
+
+def test_a_commit_of_the_repository():
+    fleet = fleet_at(Repository(), "c0ffee")
+    assert (fleet.commit, len(fleet.circuits)) == ("c0ffee", 1)
+    with pytest.raises(ConfigurationErrors):
+        fleet_at(Repository(circuits="["), "c0ffee")
+
+
+def test_the_branch_table_of_a_commit_with_a_mistake():
+    repository = Repository(circuits="[", pipeline="branches: {trunk: train}")
+    assert branches_at(repository, "c0ffee") == {"trunk": BranchAction.TRAIN}
+
+
 def test_the_same_files_at_another_commit_are_the_same_fleet_of_that_commit():
     assert load_fleet(files(), "1").circuits == load_fleet(files(), "2").circuits
     assert load_fleet(files(), "2").commit == "2"
@@ -496,9 +520,8 @@ def test_a_torn_file_never_raises_anything_else(cut: int, junk: str):
 
 
 def test_importing_costs_neither_pydantic_nor_yaml():
-    program = (
-        "import sys, busbar.fleet, busbar.fleet.render; print({'pydantic', 'ruamel.yaml'} & set(sys.modules))"
-    )
+    modules = "sys, busbar.fleet.repository, busbar.fleet.render"
+    program = f"import {modules}; print({{'pydantic', 'ruamel.yaml'}} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
