@@ -88,7 +88,14 @@ class Clone:
         return self.git("log", "-1", "--format=%H", "--fixed-strings", f"--grep={trailer}", branch) or None
 
     def push(self, branch: str, reference: str = "HEAD") -> None:
-        self.git("push", "--quiet", "origin", f"{reference}:refs/heads/{branch}")
+        """Push `reference` to `branch`, unless the branch holds it already. Raises `GitError`."""
+        if not self.contains(f"origin/{branch}", reference):
+            self.git("push", "--quiet", "origin", f"{reference}:refs/heads/{branch}")
+
+    def contains(self, branch: str, reference: str) -> bool:
+        """Whether `reference` is an ancestor of `branch`, or its head."""
+        ancestor, head = self.head(reference), self.head(branch)
+        return head is not None and self.git("merge-base", str(ancestor), head) == ancestor
 
 
 def _environment() -> dict[str, str]:

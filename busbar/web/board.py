@@ -48,12 +48,13 @@ def run_page(id: str, headers: Mapping[str, str] = NO_HEADERS, *, records: Recor
 def circuits_json(
     headers: Mapping[str, str] = NO_HEADERS, *, records: RecordReader, approvals: ApprovalReader
 ) -> Reply:
-    """GET /api/circuits: circuits, deployments, scorings, and pending approvals without addresses or ids."""
+    """GET /api/circuits: circuits, deployments, scorings, runs, and pending approvals without addresses or ids."""
     seen = readings.board(records, approvals)
     document = {
         "circuits": [_keyed(record) for record in seen.circuits],
         "deployments": [_keyed(record) for record in seen.deployments],
         "scorings": [_keyed(record) for record in seen.scorings],
+        "runs": [to_wire(run) for run in seen.runs],
         "pending": [_asked(pending) for pending in seen.pending],
     }
     return unless_known(Reply.json(200, document), headers)
