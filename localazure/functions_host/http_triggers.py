@@ -37,7 +37,7 @@ def http_routes(functions: Iterable[Function], prefix: str) -> list[HttpRoute]:
 
 def _route(function: Function, prefix: str) -> HttpRoute:
     trigger = function.trigger
-    path = resolve(trigger.get("route") or function.name)
+    path = resolve(trigger.get("route") or function.name)  # an empty route is the name on Azure, too
     return HttpRoute(
         function,
         Template.compile("/".join(part for part in (prefix, path.strip("/")) if part)),

@@ -16,6 +16,12 @@ _CONSTRAINTS = {
     "int": r"-?[0-9]+",
     "long": r"-?[0-9]+",
 }
+_LENGTHS = {
+    "length": "{%s}",
+    "maxlength": "{0,%s}",
+    "minlength": "{%s,}",
+}
+_LENGTH = re.compile(r"(?P<rule>\w+)\((?P<numbers>[0-9]+(?:,[0-9]+)?)\)")
 _PARAMETER = re.compile(r"\{(?P<rest>\*{0,2})(?P<name>\w+)(?::(?P<constraint>[^}?]+))?(?P<optional>\?)?\}")
 
 
@@ -52,13 +58,20 @@ def _segment_pattern(segment: str, template: str) -> str:
 
 def _parameter_pattern(parameter: re.Match[str], template: str) -> str:
     constraint = parameter["constraint"]
-    if constraint is not None and constraint not in _CONSTRAINTS:
-        known = ", ".join(_CONSTRAINTS)
-        raise SettingsError(
-            f"Route {template!r}: constraint {constraint!r} is not supported here (only {known})."
-        )
-    default = ".*" if parameter["rest"] else "[^/]+"
-    return f"(?P<{parameter['name']}>{_CONSTRAINTS[constraint] if constraint else default})"
+    free = ".*" if parameter["rest"] else "[^/]+"
+    return f"(?P<{parameter['name']}>{_constraint_pattern(constraint, template) if constraint else free})"
+
+
+def _constraint_pattern(constraint: str, template: str) -> str:
+    if constraint in _CONSTRAINTS:
+        return _CONSTRAINTS[constraint]
+    length = _LENGTH.fullmatch(constraint)
+    if length and length["rule"] in _LENGTHS:
+        return "[^/]" + _LENGTHS[length["rule"]] % length["numbers"]
+    known = ", ".join([*_CONSTRAINTS, *(f"{rule}(n)" for rule in _LENGTHS)])
+    raise SettingsError(
+        f"Route {template!r}: constraint {constraint!r} is not supported here (only {known})."
+    )
 
 
 def _segment_rank(segment: str) -> int:

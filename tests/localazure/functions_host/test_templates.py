@@ -33,6 +33,11 @@ from localazure.functions_host.timers import Schedule
         ("files/{*rest}", "/files", {}),
         ("{plant}/{circuit}", "/P1/C1", {"plant": "P1", "circuit": "C1"}),
         ("", "/", {}),
+        ("{ignored:maxlength(0)?}", "/", {"ignored": ""}),
+        ("{ignored:maxlength(0)?}", "/x", None),
+        ("{code:length(2,3)}", "/abc", {"code": "abc"}),
+        ("{code:length(2,3)}", "/abcd", None),
+        ("{code:minlength(2)}", "/a", None),
     ],
 )
 def test_matching(template, path, parameters):
