@@ -1,5 +1,6 @@
 """The app's settings, read once from the environment; an error names the variable."""
 
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +28,10 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where every service is. URLs carry no trailing slash; `repr` leaves the secrets out."""
+    """Where every service is. URLs carry no trailing slash; `repr` leaves the secrets out.
+
+    `easy_auth`: App Service signs people in before a request reaches the app.
+    """
 
     subscription_id: str
     workspaces: Mapping[Stage, Workspace]
@@ -43,9 +47,11 @@ class Settings:
     public_url: str
     sensor_table: str
     forecast_table: str
+    raw_location: str
+    easy_auth: bool
     repository_token: str = field(repr=False)
     webhook_secret: str = field(repr=False)
-    easy_auth: bool = False
+    approval_key: str = field(repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -70,8 +76,22 @@ class Settings:
             or _delta("predictions", account, "forecasts"),
             repository_token=_text(environment, "BUSBAR_REPOSITORY_TOKEN"),
             webhook_secret=_text(environment, "BUSBAR_WEBHOOK_SECRET"),
+            approval_key=_approval_key(environment),
+            raw_location=f"abfss://raw@{account}.dfs.core.windows.net",
             easy_auth=environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
         )
+
+    @property
+    def sensor_table_location(self) -> tuple[str, str]:
+        """The sensor table's container and path."""
+        parts = urlsplit(self.sensor_table)
+        return parts.username or "", parts.path.strip("/")
+
+    def workspace_id(self, stage: Stage) -> str:
+        """The ARM id of a stage's workspace."""
+        workspace = self.workspaces[stage]
+        group = f"/subscriptions/{self.subscription_id}/resourceGroups/{workspace.resource_group}"
+        return f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace.name}"
 
 
 def _text(environment: Mapping[str, str], variable: str) -> str:
@@ -109,6 +129,12 @@ def _repository(environment: Mapping[str, str]) -> str:
     if len([part for part in value.split("/") if part]) != 2:
         raise SettingsError(variable, "is not owner/name")
     return value
+
+
+def _approval_key(environment: Mapping[str, str]) -> str:
+    """What approval links are made with: a key of its own where one is set, else one derived from the webhook's."""
+    secret = _text(environment, "BUSBAR_WEBHOOK_SECRET").encode()
+    return environment.get("BUSBAR_APPROVAL_KEY") or hmac.digest(secret, b"approval links", "sha256").hex()
 
 
 def _account(blob_url: str) -> str:

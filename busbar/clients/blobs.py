@@ -15,10 +15,13 @@ _DELTA_COMMIT = re.compile(r"/_delta_log/(\d{20})\.(?:json|checkpoint.*\.parquet
 
 
 class Blobs:
-    """Every method raises `TemporarilyUnavailable` or `AccessDenied` when the account does not answer."""
+    """Busbar's own storage account, or the one at `url`.
 
-    def __init__(self, settings: Settings):
-        self._url = settings.blob_url
+    Every method raises `TemporarilyUnavailable` or `AccessDenied` when the account does not answer.
+    """
+
+    def __init__(self, settings: Settings, url: str | None = None):
+        self._url = url or settings.blob_url
 
     @cached_property
     def _service(self) -> "BlobServiceClient":

@@ -107,11 +107,11 @@ class Records:
         except Conflict:
             return
 
-    def latest_release(self, stage: Stage) -> ReleaseSet | None:
-        """The release set offered to `stage` last."""
+    def latest_release(self, stage: Stage) -> str | None:
+        """The id of the release set that was offered to `stage` last."""
         offers = [json.loads(row.body) for row in self._offers.query(stage)]
         latest = max(offers, key=lambda offer: offer["at"], default=None)
-        return self.release(latest["id"]) if latest else None
+        return latest["id"] if latest else None
 
 
 def _text(record: object) -> str:

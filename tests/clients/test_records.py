@@ -124,5 +124,5 @@ def test_the_latest_offer_wins_and_a_repeat_changes_nothing(local_azure: LocalAz
         records.save_release(release)
         records.offer_release(Stage.PROD, release.id)
     records.offer_release(Stage.PROD, first.id)
-    assert records.latest_release(Stage.PROD) == second
+    assert records.latest_release(Stage.PROD) == second.id
     assert records.latest_release(Stage.DEV) is None

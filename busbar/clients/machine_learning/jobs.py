@@ -1,0 +1,167 @@
+"""Jobs: submitted under a name of our own, looked at, cancelled."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from busbar.clients.machine_learning.workspaces import (
+    Workspaces,
+    datastore_uri,
+    found,
+    require_same,
+    split_version,
+)
+from busbar.clients.session import translated
+from busbar.domain.errors import Conflict, NotFound
+from busbar.domain.events import JobStatus, job_status
+from busbar.domain.policies import Stage
+from busbar.domain.steps import JobState
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import Job
+
+
+def job_output(job: str, file: str) -> str:
+    """Where a job's output lies in the datastore: `jobs/<job>/<file>`."""
+    return f"jobs/{job}/{file}"
+
+
+class Jobs(Workspaces):
+    def submit_training(
+        self,
+        name: str,
+        *,
+        component: str,
+        circuit_config: str,
+        training_data: str,
+        champion: str | None,
+        compute: str,
+        tags: Mapping[str, str],
+        display_name: str,
+    ) -> None:
+        """Start the training pipeline in dev, unless a job of that name is there.
+
+        `component`, `training_data` and `champion` (a model) are `name:version`, `circuit_config` is a path in the
+        datastore. Outputs land in `jobs/<name>/`: `trained_model/`, `metrics.json`, `artifacts/`.
+        """
+        from azure.ai.ml import Input, Output
+        from azure.ai.ml.entities import PipelineJob, PipelineJobSettings
+
+        def build() -> "Job":
+            inputs: dict[str, Any] = {
+                "circuit_config": Input(type="uri_file", path=datastore_uri(circuit_config)),
+                "training_data": Input(type="mltable", path=f"azureml:{training_data}"),
+            }
+            if champion:
+                inputs["champion_model"] = Input(type="mlflow_model", path=f"azureml:{champion}")
+            return PipelineJob(
+                component=self._client(Stage.DEV).components.get(*split_version(component)),
+                name=name,
+                display_name=display_name,
+                experiment_name="training",
+                tags=dict(tags),
+                settings=PipelineJobSettings(default_compute=compute),
+                inputs=inputs,
+                outputs={
+                    "trained_model": Output(type="mlflow_model", path=_output_uri(name, "trained_model")),
+                    "metrics": Output(type="uri_file", path=_output_uri(name, "metrics.json")),
+                    "artifacts": Output(type="uri_folder", path=_output_uri(name, "artifacts")),
+                },
+            )
+
+        self._submit(name, tags, build)
+
+    def submit_merge(
+        self,
+        name: str,
+        *,
+        component: str,
+        mapping: str,
+        raw: str,
+        readings: str,
+        compute: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        """Start the merge of raw files in dev, unless a job of that name is there.
+
+        `mapping` is a path in the datastore, `raw` and `readings` are `abfss://` addresses. Outputs land in
+        `jobs/<name>/`: `report.json`, `rejects.json`.
+        """
+        from azure.ai.ml import Input, Output
+        from azure.ai.ml.dsl import pipeline
+
+        def build() -> "Job":
+            merge: Any = self._client(Stage.DEV).components.get(*split_version(component))
+
+            def merging() -> dict[str, Any]:  # the SDK cannot submit a registered command by itself
+                step = merge(
+                    mapping=Input(type="uri_file", path=datastore_uri(mapping)), raw=raw, readings=readings
+                )
+                return {"report": step.outputs.report, "rejects": step.outputs.rejects}
+
+            job: Any = pipeline(merging)()
+            job.name, job.display_name, job.experiment_name = name, name, "merge"
+            job.settings.default_compute, job.tags = compute, dict(tags)
+            job.outputs.report = Output(type="uri_file", path=_output_uri(name, "report.json"))
+            job.outputs.rejects = Output(type="uri_file", path=_output_uri(name, "rejects.json"))
+            return job
+
+        self._submit(name, tags, build)
+
+    def job(self, place: str, name: str) -> JobState | None:
+        """Where a job stands, `None` if there is none of that name."""
+        job: Any = found(f"read job {name} in {place}", lambda: self._client(place).jobs.get(name))
+        if job is None:
+            return None
+        status = job_status(job.status or "")
+        properties = job.properties or {}
+        return JobState(
+            name=name,
+            status=status,
+            error=_error(job, properties) if status is JobStatus.FAILED else "",
+            started_at=_utc(properties.get("StartTimeUtc")),
+            tags=dict(job.tags or {}),
+        )
+
+    def cancel(self, place: str, name: str) -> None:
+        """Ask Azure ML to cancel a job, without waiting; one that has ended or is unknown stays as it is."""
+        state = self.job(place, name)
+        if state is None or state.status.finished:
+            return
+        try:
+            with translated(f"cancel job {name} in {place}"):
+                self._client(place).jobs.begin_cancel(name)
+        except NotFound:
+            return
+
+    def _submit(self, name: str, tags: Mapping[str, str], build: "Callable[[], Job]") -> None:
+        known = self.job(Stage.DEV, name)
+        if known is None:
+            try:
+                with translated(f"submit job {name}"):
+                    self._client(Stage.DEV).jobs.create_or_update(build())
+                return
+            except Conflict:
+                known = self.job(Stage.DEV, name)  # somebody else submitted it meanwhile
+        require_same(f"job {name}", known.tags if known else None, tags)
+
+
+def _output_uri(job: str, file: str) -> str:
+    return datastore_uri(job_output(job, file))
+
+
+def _error(job: Any, properties: Mapping[str, str]) -> str:
+    """Azure ML's own sentence, else where its log is."""
+    studio = (job.services or {}).get("Studio")
+    return (
+        properties.get("error")
+        or f"job {job.name} failed; its log: {getattr(studio, 'endpoint', 'Azure ML studio')}"
+    )
+
+
+def _utc(text: str | None) -> str | None:
+    """ISO 8601 with an offset; Azure ML writes UTC without one."""
+    if not text:
+        return None
+    time = datetime.fromisoformat(text)
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).isoformat()
