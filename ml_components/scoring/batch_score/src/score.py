@@ -51,6 +51,8 @@ def main() -> None:
     circuit = load_circuit(arguments.circuit_config)
     model = Forecaster.load(arguments.model)
     day = _day(arguments.score_date)
+    if arguments.windows < 1:
+        raise InputError(f"windows must be at least 1, got {arguments.windows}")
     series = load_latest(circuit, model, resolve(arguments.sensor_data), day, arguments.windows)
     load_seconds = clock.lap()
     issued = issue_times(series, arguments.windows)

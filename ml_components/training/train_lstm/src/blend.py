@@ -1,14 +1,16 @@
 """The blend: ridge and LSTM on standardised windows, weighed per sensor by their errors on validation windows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from lstm import TrainedLstm, fit_lstm
-from ridge import Ridge, fit_ridge
+from lstm import EPSILON, TrainedLstm, fit_lstm
+from ridge import Ridge, fit_ridge, refit_ridge
 from shared.circuit import Hyperparameters
 from shared.windows import Windows
 
 INTERVAL = (0.05, 0.95)
+# Intervals widen with the look-back's own spread; this is added to it, so that a quiet look-back keeps some width.
+SPREAD_FLOOR = 0.25
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Blend:
-    """weight [sensors] of the LSTM against the ridge; lower, upper [horizon, sensors] are residual quantiles."""
+    """weight [sensors] of the LSTM against the ridge.
+
+    lower, upper [horizon, sensors]: quantiles of the residuals in units of the look-back's spread.
+    """
 
     scale: Scale
     ridge: Ridge
@@ -45,13 +50,23 @@ class Blend:
     upper: np.ndarray
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """Look-backs in sensor units → forecasts in sensor units."""
+        """Look-backs [windows, look_back, sensors] → forecasts [windows, horizon, sensors], in sensor units."""
         z = self.scale.standardise(inputs)
         return self.scale.restore(_mix(self.weight, self.lstm.predict(z), self.ridge.predict(z)))
 
     def predict_ridge(self, inputs: np.ndarray) -> np.ndarray:
         """The ridge alone, in sensor units."""
         return self.scale.restore(self.ridge.predict(self.scale.standardise(inputs)))
+
+    def interval(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds of the forecasts, in sensor units."""
+        forecast, width = self.predict(inputs), _spread(self.scale.standardise(inputs)) * self.scale.deviation
+        return forecast + self.lower * width, forecast + self.upper * width
+
+    def refit_ridge(self, windows: Windows) -> "Blend":
+        """The ridge fitted on `windows` (training and validation) with the penalties found; the rest as it is."""
+        inputs, targets = self.scale.standardise(windows.inputs), self.scale.standardise(windows.targets)
+        return replace(self, ridge=refit_ridge(inputs, targets, self.ridge.penalties))
 
 
 def fit_blend(scale: Scale, train: Windows, validation: Windows, chosen: Hyperparameters) -> Blend:
@@ -62,7 +77,7 @@ def fit_blend(scale: Scale, train: Windows, validation: Windows, chosen: Hyperpa
     lstm = fit_lstm(x, y, check_x, scale.standardise(validation.targets), chosen)
     by_ridge, by_lstm = ridge.predict(check_x), lstm.predict(check_x)
     weight = blend_weights(by_ridge, by_lstm, check_y)
-    residuals = check_y - _mix(weight, by_lstm, by_ridge)
+    residuals = (check_y - _mix(weight, by_lstm, by_ridge)) / _spread(check_x)
     lower, upper = _quantiles(residuals)
     return Blend(scale, ridge, lstm, weight, lower, upper)
 
@@ -79,10 +94,12 @@ def _mix(weight: np.ndarray, by_lstm: np.ndarray, by_ridge: np.ndarray) -> np.nd
     return weight * by_lstm + (1.0 - weight) * by_ridge
 
 
+def _spread(inputs: np.ndarray) -> np.ndarray:
+    return np.sqrt(inputs.var(1, keepdims=True) + EPSILON) + SPREAD_FLOOR
+
+
 def _quantiles(residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Per horizon step and sensor; a cell without residuals takes the quantiles of its sensor, or none's."""
-    pooled = np.nan_to_num(np.nanquantile(residuals, INTERVAL, axis=(0, 1)))[:, None, :]
-    lower, upper = np.where(
-        np.isnan(residuals).all(0), pooled, np.nan_to_num(np.nanquantile(residuals, INTERVAL, axis=0))
-    )
+    """Per horizon step and sensor; a step without residuals takes its sensor's."""
+    pooled = np.nanquantile(residuals, INTERVAL, axis=(0, 1))[:, None, :]
+    lower, upper = np.where(np.isnan(residuals).all(0), pooled, np.nanquantile(residuals, INTERVAL, axis=0))
     return np.minimum(lower, 0.0), np.maximum(upper, 0.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from blend import Blend
+from blend import SPREAD_FLOOR, Blend
 from lstm import EPSILON
 from onnx import TensorProto, helper, numpy_helper
 from shared.circuit import Circuit
@@ -50,9 +50,13 @@ def build_onnx(blend: Blend, circuit: Circuit, metadata: Mapping[str, Any]) -> o
     graph.node("Mul", ["ridge_z", "rest"], "ridge_part")
     graph.node("Add", ["lstm_part", "ridge_part"], "blend_z")
     forecast = _restore(graph, "blend_z", "forecast")
+    graph.constant("floor", np.array(SPREAD_FLOOR, double))
+    graph.node("Add", ["spread", "floor"], "width_by_sensor")
+    graph.node("Transpose", ["width_by_sensor"], "width_standardised", perm=[0, 2, 1])
+    graph.node("Mul", ["width_standardised", "deviation"], "width")
     for name, quantile in (("lower", blend.lower), ("upper", blend.upper)):
-        margin = graph.constant(f"{name}_margin", (quantile * blend.scale.deviation).astype(double))
-        graph.node("Add", [forecast, margin], name)
+        graph.node("Mul", ["width", graph.constant(f"{name}_quantile", quantile)], f"{name}_margin")
+        graph.node("Add", [forecast, f"{name}_margin"], name)
     return _model(graph, circuit, metadata)
 
 
@@ -137,11 +141,10 @@ def _model(graph: _Graph, circuit: Circuit, metadata: Mapping[str, Any]) -> onnx
 
 def check_parity(model: onnx.ModelProto, blend: Blend, inputs: np.ndarray) -> float:
     """The largest difference from the original models, in standardised units; raises when it exceeds the limit."""
-    forecaster = Forecaster.load(model.SerializeToString())
-    forecast, ridge = forecaster.predict(inputs, "forecast", "ridge")
+    exported = Forecaster.load(model.SerializeToString()).predict(inputs, *OUTPUTS)
+    original = blend.predict(inputs), *blend.interval(inputs), blend.predict_ridge(inputs)
     apart = [
-        np.abs(exported - original) / blend.scale.deviation
-        for exported, original in ((forecast, blend.predict(inputs)), (ridge, blend.predict_ridge(inputs)))
+        np.abs(one - other) / blend.scale.deviation for one, other in zip(exported, original, strict=True)
     ]
     if any((np.isnan(difference) & ~np.isnan(inputs).any(1)[:, None, :]).any() for difference in apart):
         raise RuntimeError("the exported model gives NaN where its inputs are complete")

@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 from shared.circuit import Hyperparameters
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is loaded
+
+import keras
+import tensorflow as tf
+
 EPSILON = 1e-5
 
 
@@ -68,9 +72,6 @@ def fit_lstm(
     chosen: Hyperparameters,
 ) -> TrainedLstm:
     """Fit on standardised windows; stops when the check windows stop improving and keeps the best weights."""
-    import keras
-    import tensorflow as tf
-
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     keras.utils.set_random_seed(chosen.seed)

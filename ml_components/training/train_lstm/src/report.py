@@ -42,7 +42,7 @@ def _forecast(circuit: Circuit, series: Series, blend: Blend, shown: Windows) ->
     """The last validation window: what was read, what was forecast, and the interval."""
     chosen = circuit.hyperparameters
     forecast = blend.predict(shown.inputs[-1:])[0]
-    low, high = (forecast + margin * blend.scale.deviation for margin in (blend.lower, blend.upper))
+    low, high = (bound[0] for bound in blend.interval(shown.inputs[-1:]))
     start = int(shown.starts[-1])
     past = [series.time(start + k) for k in range(chosen.look_back)]
     ahead = [series.time(start + chosen.look_back + k) for k in range(chosen.horizon)]
@@ -72,7 +72,9 @@ def _card(circuit: Circuit, series: Series, document: dict[str, Any]) -> str:
         "",
         "A ridge regression per sensor and an LSTM shared by the sensors (instance normalisation, patches of "
         f"{chosen.patch}), mixed per sensor by their errors on the validation windows. Intervals are the "
-        f"{INTERVAL[0]:.0%} and {INTERVAL[1]:.0%} quantiles of the validation residuals, per step ahead.",
+        f"{INTERVAL[0]:.0%} and {INTERVAL[1]:.0%} quantiles of the validation residuals per step ahead, and widen "
+        "with the look-back's spread. Once everything was chosen, the ridge was fitted again on training and "
+        "validation windows; the figures below are from before.",
         "",
         f"- Readings: {series.time(0):%Y-%m-%d} to {series.time(len(series.values) - 1):%Y-%m-%d} (cutoff "
         f"{circuit.cutoff_date}), {document['rows']} steps, {series.missing_share:.2%} missing",

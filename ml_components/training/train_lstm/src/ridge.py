@@ -9,44 +9,77 @@ PENALTIES = np.logspace(-3, 4, 15)
 
 @dataclass(frozen=True)
 class Ridge:
-    """weights [sensors, look_back, horizon] and bias [sensors, horizon], on standardised values."""
+    """weights [sensors, look_back, horizon], bias [sensors, horizon], the penalty chosen per sensor."""
 
     weights: np.ndarray
     bias: np.ndarray
+    penalties: tuple[float, ...]
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """[windows, look_back, sensors] → [windows, horizon, sensors]."""
         return np.einsum("nls,slh->nhs", inputs, self.weights, optimize=True) + self.bias.T
 
 
+@dataclass(frozen=True)
+class _Decomposed:
+    """One sensor's normal equations, decomposed once for every penalty.
+
+    Inputs and targets are taken relative to the look-back's last value, so that the penalty pulls towards
+    "stays as it is" rather than towards the training part's mean.
+    """
+
+    x_mean: np.ndarray
+    y_mean: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+    moment: np.ndarray
+
+    @classmethod
+    def of(cls, inputs: np.ndarray, targets: np.ndarray) -> "_Decomposed":
+        usable = ~(np.isnan(inputs).any(1) | np.isnan(targets).any(1))
+        last = inputs[usable, -1:]
+        x, y = inputs[usable] - last, targets[usable] - last
+        x_mean, y_mean = x.mean(0), y.mean(0)
+        values, vectors = np.linalg.eigh((x - x_mean).T @ (x - x_mean))
+        return cls(
+            x_mean, y_mean, np.maximum(values, 0.0), vectors, vectors.T @ ((x - x_mean).T @ (y - y_mean))
+        )
+
+    def solve(self, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+        """Weights [look_back, horizon] and bias [horizon] that act on plain inputs."""
+        weights = self.vectors @ (self.moment / (self.values + penalty)[:, None])
+        bias = self.y_mean - self.x_mean @ weights
+        weights[-1] += 1.0 - weights.sum(0)
+        return weights, bias
+
+
 def fit_ridge(
     inputs: np.ndarray, targets: np.ndarray, check_inputs: np.ndarray, check_truth: np.ndarray
 ) -> Ridge:
     """One ridge per sensor; its penalty is the one with the least error on the check windows."""
-    fitted = [
-        _fit_sensor(inputs[..., s], targets[..., s], check_inputs[..., s], check_truth[..., s])
+    penalties = tuple(
+        _best_penalty(
+            _Decomposed.of(inputs[..., s], targets[..., s]), check_inputs[..., s], check_truth[..., s]
+        )
         for s in range(inputs.shape[2])
+    )
+    return refit_ridge(inputs, targets, penalties)
+
+
+def refit_ridge(inputs: np.ndarray, targets: np.ndarray, penalties: tuple[float, ...]) -> Ridge:
+    """The same penalties on other windows."""
+    fitted = [
+        _Decomposed.of(inputs[..., s], targets[..., s]).solve(penalty) for s, penalty in enumerate(penalties)
     ]
-    return Ridge(np.stack([weights for weights, _ in fitted]), np.stack([bias for _, bias in fitted]))
+    weights, bias = zip(*fitted, strict=True)
+    return Ridge(np.stack(weights), np.stack(bias), penalties)
 
 
-def _fit_sensor(
-    x: np.ndarray, y: np.ndarray, check_x: np.ndarray, check_y: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    usable = ~(np.isnan(x).any(1) | np.isnan(y).any(1))
-    x, y = x[usable], y[usable]
-    x_mean, y_mean = x.mean(0), y.mean(0)
-    values, vectors = np.linalg.eigh((x - x_mean).T @ (x - x_mean))
-    moment = vectors.T @ ((x - x_mean).T @ (y - y_mean))
-    candidates = [vectors @ (moment / (np.maximum(values, 0) + penalty)[:, None]) for penalty in PENALTIES]
-    known = ~np.isnan(check_x).any(1)
-    miss = [_mse((check_x[known] - x_mean) @ weights + y_mean, check_y[known]) for weights in candidates]
-    weights = candidates[int(np.argmin(miss))]
-    return weights, y_mean - x_mean @ weights
+def _best_penalty(equations: _Decomposed, inputs: np.ndarray, truth: np.ndarray) -> float:
+    known = ~np.isnan(inputs).any(1)
 
+    def error(penalty: float) -> float:
+        weights, bias = equations.solve(penalty)
+        return float(np.nanmean((inputs[known] @ weights + bias - truth[known]) ** 2))
 
-def _mse(forecast: np.ndarray, truth: np.ndarray) -> float:
-    """Mean squared error over the cells with a reading; infinite without any."""
-    squares = (forecast - truth) ** 2
-    known = ~np.isnan(squares)
-    return float(squares[known].mean()) if known.any() else np.inf
+    return float(min(PENALTIES, key=error))

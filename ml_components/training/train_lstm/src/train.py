@@ -5,10 +5,11 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # One core a job: many circuits train side by side, and one thread gives the same sums every time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -21,7 +22,10 @@ from shared.circuit import Circuit, load_circuit
 from shared.errors import LOG, InputError, run_command
 from shared.metrics import metrics_document, seasonal_naive
 from shared.readings import load_training_series
-from shared.windows import Windows, split_rows, split_windows
+from shared.windows import Windows, make_windows, split_rows, split_windows
+
+if TYPE_CHECKING:
+    from blend import Blend
 
 MIN_WINDOWS = 16
 
@@ -39,51 +43,67 @@ def main() -> None:
     parts = split_windows(circuit, series)
     check_windows(circuit, parts)
 
-    from blend import Scale, fit_blend
+    from blend import Scale, fit_blend  # imports TensorFlow: only now that the inputs are known to be good
 
-    scale = Scale.of(series.values[: split_rows(circuit, series).train])
+    split, chosen = split_rows(circuit, series), circuit.hyperparameters
     clock = time.perf_counter()
-    blend = fit_blend(scale, parts["train"], parts["validation"], circuit.hyperparameters)
-    seconds = time.perf_counter() - clock
-    _say(started, f"trained {len(blend.lstm.training_loss)} epochs, LSTM weights {blend.weight.round(2)}")
-
-    from export import build_onnx, check_parity, save_model
-
-    training: dict[str, Any] = {
+    chosen_blend = fit_blend(
+        Scale.of(series.values[: split.train]), parts["train"], parts["validation"], chosen
+    )
+    known = make_windows(series.values, 0, split.validation, chosen.look_back, chosen.horizon, chosen.max_gap)
+    blend = chosen_blend.refit_ridge(known)
+    training = {
         "epochs": len(blend.lstm.training_loss),
-        "seconds": round(seconds, 2),
+        "seconds": round(time.perf_counter() - clock, 2),
         "missing_share": round(series.missing_share, 6),
     }
-    metadata = forecaster_metadata(circuit, blend.weight, scale.mean, scale.deviation)
-    validation = parts["validation"]
-    training["onnx_parity"] = check_parity(build_onnx(blend, circuit, metadata), blend, validation.inputs)
-    model = build_onnx(blend, circuit, metadata | {"training": training})
-    save_model(model, circuit, Path(arguments.trained_model), _requirements())
-    _say(started, f"exported, parity {training['onnx_parity']:.1g}")
-
-    document = metrics_document(
-        circuit,
-        rows=len(series.values),
-        windows={name: len(part) for name, part in parts.items()},
-        truth=validation.truth,
-        forecast=blend.predict(validation.inputs),
-        seasonal=seasonal_naive(
-            validation.inputs, circuit.hyperparameters.horizon, circuit.hyperparameters.season
-        ),
-        ridge=blend.predict_ridge(validation.inputs),
-        champion=None,
-        scale=scale.deviation,
-        blend_weights=blend.weight,
-        training=training,
+    _say(started, f"trained {training['epochs']} epochs, LSTM weights {blend.weight.round(2)}")
+    training["onnx_parity"] = export(
+        circuit, blend, training, parts["validation"], Path(arguments.trained_model)
     )
+    _say(started, f"exported, parity {training['onnx_parity']:.1g}")
+    document = validation_document(circuit, len(series.values), parts, chosen_blend, training)
     Path(arguments.metrics).write_text(json.dumps(document, indent=2), encoding="utf-8")
 
     from report import write_artifacts
 
     artifacts = Path(arguments.artifacts)
-    write_artifacts(artifacts, circuit, series, blend, validation, document)
+    write_artifacts(artifacts, circuit, series, chosen_blend, parts["validation"], document)
     _log(circuit, document, artifacts)
     _say(started, f"mse {document['standardised']['mse']:.3f} on validation windows")
+
+
+def export(
+    circuit: Circuit, blend: "Blend", training: dict[str, Any], checked: Windows, folder: Path
+) -> float:
+    """Save the model; returns its largest difference from the original on the `checked` windows."""
+    from export import build_onnx, check_parity, save_model
+
+    metadata = forecaster_metadata(circuit, blend)
+    parity = check_parity(build_onnx(blend, circuit, metadata), blend, checked.inputs)
+    described = metadata | {"training": training | {"onnx_parity": parity}}
+    save_model(build_onnx(blend, circuit, described), circuit, folder, _requirements())
+    return parity
+
+
+def validation_document(
+    circuit: Circuit, rows: int, parts: Mapping[str, Windows], blend: "Blend", training: dict[str, Any]
+) -> dict[str, Any]:
+    """metrics.json of the validation windows, of the models as they were before they had seen them."""
+    validation, chosen = parts["validation"], circuit.hyperparameters
+    return metrics_document(
+        circuit,
+        rows=rows,
+        windows={name: len(part) for name, part in parts.items()},
+        truth=validation.truth,
+        forecast=blend.predict(validation.inputs),
+        seasonal=seasonal_naive(validation.inputs, chosen.horizon, chosen.season),
+        ridge=blend.predict_ridge(validation.inputs),
+        champion=None,
+        scale=blend.scale.deviation,
+        blend_weights=blend.weight,
+        training=training,
+    )
 
 
 def check_windows(circuit: Circuit, parts: dict[str, Windows]) -> None:
@@ -99,9 +119,7 @@ def check_windows(circuit: Circuit, parts: dict[str, Windows]) -> None:
                 )
 
 
-def forecaster_metadata(
-    circuit: Circuit, weight: np.ndarray, mean: np.ndarray, deviation: np.ndarray
-) -> dict[str, Any]:
+def forecaster_metadata(circuit: Circuit, blend: "Blend") -> dict[str, Any]:
     """What evaluate_model and batch_score need to know of the model; travels inside the ONNX file."""
     return {
         "plant_id": circuit.plant_id,
@@ -110,9 +128,9 @@ def forecaster_metadata(
         "cutoff_date": circuit.cutoff_date.isoformat(),
         "frequency_minutes": circuit.frequency_minutes,
         **asdict(circuit.hyperparameters),
-        "blend_weight": weight.tolist(),
-        "mean": mean.tolist(),
-        "deviation": deviation.tolist(),
+        "blend_weight": blend.weight.tolist(),
+        "mean": blend.scale.mean.tolist(),
+        "deviation": blend.scale.deviation.tolist(),
     }
 
 
