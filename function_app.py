@@ -62,7 +62,7 @@ def vote(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.H
     return respond(lambda: bind(approvals.vote)(token, req.get_body(), req.headers, wake))
 
 
-@app.route(route="", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@app.route(route="{root:maxlength(0)?}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def show_board(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(board.board)(req.headers))
 

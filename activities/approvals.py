@@ -5,10 +5,9 @@ import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta
 
-from busbar.clients.machine_learning import MachineLearning
-
 from busbar.clients.approvals import Approvals
 from busbar.clients.email import Mail
+from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, count, eligible

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterable
 
-from busbar.clients.machine_learning import MachineLearning
-
 from activities.sources import (
     ENVIRONMENT,
     Versioned,
@@ -15,6 +13,7 @@ from activities.sources import (
     read_yaml,
 )
 from busbar.clients.blobs import Blobs
+from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.repositories import Repository
 from busbar.domain import names
 from busbar.domain.circuits import Circuit, CircuitKey

@@ -3,11 +3,10 @@
 import hashlib
 from itertools import count
 
-from busbar.clients.machine_learning import MachineLearning
-
 from activities.clock import now
 from activities.sources import circuit_at, component_files, read_versioned
 from busbar.clients.blobs import Blobs
+from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
 from busbar.domain import names

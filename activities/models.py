@@ -1,19 +1,17 @@
 """Stage 7 and 8: gates, registration, verdicts, sharing to the registry."""
 
 import json
-from dataclasses import fields, replace
-
-from busbar.clients.machine_learning import MachineLearning
 
 from activities.clock import now
 from activities.jobs import circuit_config_path
 from activities.sources import circuit_at
+from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
 from busbar.domain import names
 from busbar.domain.errors import NotFound
 from busbar.domain.gates import GateInput, Metrics, evaluate, passed, summary
-from busbar.domain.policies import Stage, Thresholds
+from busbar.domain.policies import Stage, StagePolicy
 from busbar.domain.records import CircuitRecord
 from busbar.domain.release import Pin
 from busbar.domain.steps import (
@@ -34,8 +32,8 @@ def evaluate_gates(
     training = request.training
     document = json.loads(ml.read_file(Stage.DEV, f"jobs/{request.job.name}/metrics.json"))
     circuit = circuit_at(repository, training.run.commit, training.key)
-    stage = training.policies.stages.get(Stage.DEV)
-    thresholds = _overlay(stage.thresholds if stage else Thresholds(), circuit.thresholds)
+    stage = training.policies.stages.get(Stage.DEV, StagePolicy())
+    thresholds = stage.thresholds.overlaid(circuit.thresholds)
     given = GateInput(Metrics.read(document), thresholds, training.policies.gates)
     results = evaluate(given)
     record = records.circuit(training.key)
@@ -44,7 +42,7 @@ def evaluate_gates(
     return Evaluation(given.metrics, results, passed(results), summary(results))
 
 
-def register_model(request: ModelRequest, *, ml: MachineLearning) -> Pin:
+def register_model(request: ModelRequest, *, ml: MachineLearning, repository: Repository) -> Pin:
     """Register the job's model once, keyed by the job; the version is the next integer."""
     training, job = request.training, request.job.name
     name = names.model(training.key)
@@ -66,6 +64,7 @@ def register_model(request: ModelRequest, *, ml: MachineLearning) -> Pin:
         job=job,
         circuit_config=circuit_config_path(training),
         metrics=request.evaluation.metrics,
+        thresholds=circuit_at(repository, training.run.commit, training.key).thresholds,
     )
 
 
@@ -142,9 +141,3 @@ def _tags(request: ModelRequest) -> dict[str, str]:
         "validated": "true",
         "job": request.job.name,
     }
-
-
-def _overlay(stage: Thresholds, circuit: Thresholds) -> Thresholds:
-    """A circuit's own limits stand in for the stage's: sensors differ in scale."""
-    own = {item.name: getattr(circuit, item.name) for item in fields(Thresholds)}
-    return replace(stage, **{name: value for name, value in own.items() if value is not None})

@@ -2,9 +2,8 @@
 
 import json
 
-from busbar.clients.machine_learning import MachineLearning
-
 from activities.clock import now
+from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import NotFound

@@ -1,8 +1,7 @@
 """Batch endpoints and deployments: one endpoint a plant, one deployment a circuit and model version."""
 
-from busbar.clients.machine_learning import MachineLearning
-
 from activities.clock import now
+from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.domain import names
 from busbar.domain.errors import NotFound
@@ -88,7 +87,7 @@ def _hold(pin: Pin, request: StageDeployment, records: Records) -> str:
         return f"{request.stage} already serves version {serving.model_version}, this is {pin.model_version}"
     policies = request.release.policies
     stage = policies.stages.get(request.stage, StagePolicy())
-    results = evaluate(GateInput(pin.metrics, stage.thresholds, policies.gates))
+    results = evaluate(GateInput(pin.metrics, stage.thresholds.overlaid(pin.thresholds), policies.gates))
     return "" if passed(results) else summary(results)
 
 

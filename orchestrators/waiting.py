@@ -28,7 +28,7 @@ def wait_for_job(ctx: Context, waiting: JobWait, commit: str) -> Steps[JobState]
         if (missed := deadline_passed(state, waiting.policy, submitted, now)) is not None:
             event.cancel()
             return (yield from _give_up(ctx, waiting, state, missed))
-        if not told and waiting.owner_key and is_long_running(state, waiting.policy, now):
+        if not told and waiting.owner_key and is_long_running(waiting.policy, submitted, now):
             hours = waiting.policy.long_running_hours
             yield from call(
                 ctx, notify_long_running, LongRunning(waiting.job, commit, waiting.owner_key, hours)

@@ -1,7 +1,7 @@
 """What the fleet allows, asks for and waits for: read once when a run starts, it travels in the run's input."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 
 
@@ -38,6 +38,16 @@ class Thresholds:
     min_accuracy: float | None = None
     min_precision: float | None = None
     min_recall: float | None = None
+
+    def overlaid(self, own: "Thresholds") -> "Thresholds":
+        """These limits, with a circuit's own in their place where it has some: sensors differ in scale."""
+        set_by_circuit = {
+            item.name: value for item in fields(own) if (value := getattr(own, item.name)) is not None
+        }
+        return replace(self, **set_by_circuit)
+
+
+NO_LIMITS = Thresholds()
 
 
 @dataclass(frozen=True)

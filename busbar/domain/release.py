@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.gates import Metrics
+from busbar.domain.policies import NO_LIMITS, Thresholds
 
 
 @dataclass(frozen=True)
 class Pin:
-    """Exactly one model of one circuit, with everything that made it."""
+    """Exactly one model of one circuit, with everything that made it, and the circuit's own limits."""
 
     key: CircuitKey
     model_name: str
@@ -24,6 +25,7 @@ class Pin:
     job: str
     circuit_config: str
     metrics: Metrics
+    thresholds: Thresholds = NO_LIMITS
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,6 @@ def deadline_passed(
     return None
 
 
-def is_long_running(state: JobState, policy: TrainingPolicy, now: datetime) -> bool:
-    """Whether the job runs longer than its owner expects (`long_running_hours`)."""
-    running = _since(state, now)
-    return running is not None and running > timedelta(hours=policy.long_running_hours)
+def is_long_running(policy: TrainingPolicy, submitted: datetime, now: datetime) -> bool:
+    """Whether the job takes longer than its owner expects, the queue included: the owner waits for both."""
+    return now - submitted > timedelta(hours=policy.long_running_hours)

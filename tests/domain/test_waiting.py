@@ -33,6 +33,6 @@ def test_deadlines(running: float | None, submitted: float, sentence: str | None
     assert (str(missed) if missed else None) == sentence
 
 
-@pytest.mark.parametrize(("running", "long"), [(None, False), (2, False), (2.1, True)])
-def test_long_running(running: float | None, long: bool):
-    assert is_long_running(job(running), POLICY, NOW) is long
+@pytest.mark.parametrize(("submitted", "long"), [(0, False), (2, False), (2.1, True)])
+def test_long_running_counts_the_queue_too(submitted: float, long: bool):
+    assert is_long_running(POLICY, NOW - timedelta(hours=submitted), NOW) is long

@@ -90,11 +90,10 @@ def test_a_job_past_its_deadline_is_cancelled(play: Callable[..., Any]) -> None:
 
 def test_a_long_job_is_told_to_its_owner_once(play: Callable[..., Any]) -> None:
     azure = AzureML()
-    started = (datetime.now(UTC) - timedelta(hours=4.5)).isoformat()
-    running = JobState("job", JobStatus.RUNNING, started_at=started)
+    running = JobState("job", JobStatus.QUEUED)
     azure.script["train-CIRC1-a1"] = [running, running, running, JobState("job", JobStatus.COMPLETED)]
 
-    train(play, azure, training(KEY, replace(QUICK, max_hours=6.0)))
+    train(play, azure, training(KEY, replace(QUICK, long_running_hours=0.1 / 3600)))
 
     assert azure.told == ["train-CIRC1-a1"]
 
