@@ -16,36 +16,19 @@ from typing import Any, TypedDict
 
 import httpx
 import pytest
+from ruamel.yaml import YAML
 
 from busbar.settings import Settings
 from localazure import resolver
 from localazure.azurite import create_containers, start_azurite
+from localazure.config import Ports
+from localazure.environment import environment
 from localazure.runtime import open_runtime
-from localazure.service import STORAGE_ACCOUNT, Runtime
+from localazure.service import Runtime
 from localazure.tls import ensure_certificates
 
-REPOSITORY = "plants/fleet"
 START_SECONDS = 60.0
 _ROOT = Path(__file__).parent.parent
-_STAGES = ("dev", "test", "prod")
-_CONTAINERS = ("raw", "sensors", "predictions", *(f"azureml-mlops-{stage}-workspace" for stage in _STAGES))
-_CONFIG: dict[str, Any] = {
-    "ports": {"azure": 0, "functions": 0, "blob": 0, "queue": 0, "table": 0},
-    "workspaces": [
-        {
-            "name": f"mlops-{stage}-workspace",
-            "resource_group": f"mlops-{stage}-rg",
-            "computes": [{"name": "training-cluster"}, {"name": "scoring-cluster"}],
-        }
-        for stage in _STAGES
-    ],
-    "registries": [
-        {"name": "mlops-central-registry", "resource_group": "mlops-shared-rg", "propagation_seconds": 1.0}
-    ],
-    "containers": _CONTAINERS,
-    "event_grid": {"topics": ["busbar"]},
-    "repositories": [{"name": REPOSITORY, "default_branch": "main"}],
-}
 
 
 class _Users(TypedDict):
@@ -67,7 +50,7 @@ class LocalAzure:
     @property
     def git(self) -> Path:
         """The bare repository behind the git host."""
-        return self.state / "git" / f"{REPOSITORY}.git"
+        return self.state / "git" / f"{self.settings.repository}.git"
 
 
 @pytest.fixture(scope="session")
@@ -80,10 +63,10 @@ def local_azure(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalAzur
     resolver.install()
     with _kept_running(state), pytest.MonkeyPatch.context() as patch:
         runtime = open_runtime(state / "config.yaml", state)
-        environment = _environment(runtime)
-        for name, value in environment.items():
+        variables = environment(runtime)
+        for name, value in variables.items():
             patch.setenv(name, value)
-        yield LocalAzure(Settings.from_environment(environment), environment, state, runtime.addresses.azure)
+        yield LocalAzure(Settings.from_environment(variables), variables, state, runtime.addresses.azure)
 
 
 @contextmanager
@@ -117,34 +100,34 @@ def _users(state: Path) -> Generator[_Users]:
 
 def _start(state: Path) -> list[int]:
     config = state / "config.yaml"
-    config.write_text(json.dumps(_CONFIG))  # JSON is YAML
+    config.write_text(json.dumps(_config()))  # JSON is YAML
     runtime = open_runtime(config, state)
-    azurite = start_azurite(state, runtime.config.ports, ensure_certificates(state))
-    create_containers(runtime.addresses.storage_ip, runtime.ca_bundle, _CONTAINERS)
-    with (state / "azure.log").open("ab") as log:
-        server = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "localazure.server",
-                "--config",
-                str(config),
-                "--state",
-                str(state),
-            ],
-            cwd=_ROOT,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **_environment(runtime)},
-            start_new_session=True,
-        )
-    processes = [azurite.pid, server.pid]
+    processes = [start_azurite(state, runtime.config.ports, ensure_certificates(state)).pid]
     try:
-        _wait_until_healthy(server, runtime, state / "azure.log")
+        create_containers(runtime.addresses.storage_ip, runtime.ca_bundle, runtime.config.containers)
+        server = _start_server(config, runtime)
+        processes.append(server.pid)
+        _wait_until_healthy(server, runtime)
     except BaseException:
         _end(processes)
         raise
     return processes
+
+
+def _start_server(config: Path, runtime: Runtime) -> subprocess.Popen[bytes]:
+    with _log(runtime).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "localazure.server", "--config", config, "--state", runtime.state],
+            cwd=_ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment(runtime)},
+            start_new_session=True,
+        )
+
+
+def _log(runtime: Runtime) -> Path:
+    return runtime.state / "azure.log"
 
 
 def _end(processes: list[int]) -> None:
@@ -154,7 +137,7 @@ def _end(processes: list[int]) -> None:
             os.killpg(process, signal.SIGTERM)
 
 
-def _wait_until_healthy(server: subprocess.Popen[bytes], runtime: Runtime, log: Path) -> None:
+def _wait_until_healthy(server: subprocess.Popen[bytes], runtime: Runtime) -> None:
     context = ssl.create_default_context(cafile=str(runtime.ca_bundle))
     deadline = time.monotonic() + START_SECONDS
     with httpx.Client(verify=context) as client:
@@ -164,33 +147,14 @@ def _wait_until_healthy(server: subprocess.Popen[bytes], runtime: Runtime, log: 
                 return
             except httpx.HTTPError:
                 time.sleep(0.1)
-    raise RuntimeError(f"the azure server did not start: {log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"the azure server did not start: {_log(runtime).read_text(errors='replace')[-2000:]}")
 
 
-def _environment(runtime: Runtime) -> dict[str, str]:
-    azure, ports = runtime.addresses.azure, runtime.config.ports
-    bundle = str(runtime.ca_bundle)
-    workspaces = {stage: f"mlops-{stage}-rg/mlops-{stage}-workspace" for stage in _STAGES}
-    return {
-        "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
-        "IDENTITY_ENDPOINT": f"{azure}/msi/token",
-        "IDENTITY_HEADER": runtime.secrets["identity_header"],
-        "REQUESTS_CA_BUNDLE": bundle,
-        "SSL_CERT_FILE": bundle,
-        "ARM_CLOUD_METADATA_URL": f"{azure}/metadata/endpoints?api-version=2019-05-01",
-        "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{azure}/",
-        "BUSBAR_SUBSCRIPTION_ID": runtime.config.subscription_id,
-        "BUSBAR_WORKSPACES": json.dumps(workspaces),
-        "BUSBAR_REGISTRY": "mlops-central-registry",
-        "BUSBAR_LOCATION": runtime.config.location,
-        "BUSBAR_BLOB_URL": f"https://{STORAGE_ACCOUNT}.blob.localhost:{ports.blob}",
-        "BUSBAR_TABLE_URL": f"https://127.0.0.1:{ports.table}/{STORAGE_ACCOUNT}",
-        "BUSBAR_EVENT_GRID_ENDPOINT": f"{azure}/topics/busbar/api/events",
-        "BUSBAR_EMAIL_ENDPOINT": azure,
-        "BUSBAR_EMAIL_SENDER": "DoNotReply@example.com",
-        "BUSBAR_REPOSITORY_API": f"{azure}/api/v3",
-        "BUSBAR_REPOSITORY": REPOSITORY,
-        "BUSBAR_REPOSITORY_TOKEN": runtime.secrets["git_token"],
-        "BUSBAR_WEBHOOK_SECRET": runtime.secrets["webhook"],
-        "BUSBAR_PUBLIC_URL": runtime.addresses.functions,
-    }
+def _config() -> dict[str, Any]:
+    """`infra/local.yaml` on free ports, without the app: nobody takes events or webhooks."""
+    config: dict[str, Any] = YAML(typ="safe").load((_ROOT / "infra" / "local.yaml").read_text())
+    config["ports"] = dict.fromkeys(Ports.model_fields, 0)
+    config["event_grid"]["subscriptions"] = []
+    config["repositories"] = [{"name": repository["name"]} for repository in config["repositories"]]
+    del config["functions"]
+    return config
