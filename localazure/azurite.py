@@ -72,7 +72,7 @@ def start_azurite(state: Path, ports: Ports, certificates: Certificates) -> Azur
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "NODE_OPTIONS": os.environ.get("NODE_OPTIONS", "--max-old-space-size=512")},
+            env={**os.environ, **azurite_environment()},
             start_new_session=True,
         )
     azurite = Azurite(process, ports)
@@ -98,6 +98,13 @@ def create_containers(storage_ip: str, ca_bundle: Path, names: Iterable[str]) ->
                 continue
 
 
+def azurite_environment() -> dict[str, str]:
+    """Its variables: a bounded heap, and every acknowledged write on disk."""
+    asked = os.environ.get("NODE_OPTIONS", "--max-old-space-size=512")
+    preload = Path(__file__).with_name("azurite_durable.cjs")
+    return {"NODE_OPTIONS": f'{asked} --require "{preload}"'}
+
+
 def azurite_command(folder: Path, ports: Ports, certificates: Certificates) -> list[str]:
     """What to run for an Azurite that keeps its data in `folder`. Raises `AzuriteError` when it is not installed."""
     listen = [
@@ -119,7 +126,9 @@ def _executable() -> str:
             return str(candidate)
     if found := shutil.which("azurite"):
         return found
-    raise AzuriteError("Azurite is not installed: run `npm ci` in the repository's root (needs Node.js 20 or newer)")
+    raise AzuriteError(
+        "Azurite is not installed: run `npm ci` in the repository's root (needs Node.js 20 or newer)"
+    )
 
 
 def _assigned(ports: Ports) -> Ports:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from localazure import leftovers
-from localazure.azurite import START_SECONDS, azurite_command
+from localazure.azurite import START_SECONDS, azurite_command, azurite_environment
 from localazure.environment import environment, write_environment
 from localazure.service import Runtime
 from localazure.tls import ensure_certificates
@@ -196,10 +196,15 @@ def _children(config_path: Path, runtime: Runtime) -> list[Child]:
     (state / "azurite").mkdir(exist_ok=True)
     python = [sys.executable, "-m"]
     server = [*python, "localazure.server", "--config", str(config_path), "--state", str(state)]
-    node = {"NODE_OPTIONS": os.environ.get("NODE_OPTIONS", "--max-old-space-size=512")}
     azurite = azurite_command(state / "azurite", ports, ensure_certificates(state))
     children = [
-        Child("azurite", azurite, node, (ports.blob, ports.queue, ports.table), logs / "azurite.log"),
+        Child(
+            "azurite",
+            azurite,
+            azurite_environment(),
+            (ports.blob, ports.queue, ports.table),
+            logs / "azurite.log",
+        ),
         Child("azure", server, {}, (ports.azure, ports.pages), logs / "azure.log"),
     ]
     if config.functions:
