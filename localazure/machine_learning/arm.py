@@ -50,7 +50,7 @@ class Arm:
         }
 
     def workspace_discovery(self, call: Call) -> Json:
-        return {name: f"{self._azure}/" for name in ("api", "history", "experimentation", "catalog", "pipelines")}
+        return {name: self._azure for name in ("api", "history", "experimentation", "catalog", "pipelines")}
 
     def workspace(self, call: Call) -> Json:
         scope = call.scope(self._context.scopes)

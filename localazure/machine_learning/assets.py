@@ -11,9 +11,17 @@ from starlette.routing import BaseRoute
 from localazure.machine_learning.context import Context, system_data
 from localazure.machine_learning.model_paths import resolve_model
 from localazure.machine_learning.references import parse_asset
-from localazure.machine_learning.routing import REGISTRY, WORKSPACE, Call, Json, Scope, conflict, not_found, route
+from localazure.machine_learning.routing import (
+    REGISTRY,
+    WORKSPACE,
+    Call,
+    Json,
+    Scope,
+    conflict,
+    not_found,
+    route,
+)
 from localazure.web import azure_error
-
 
 # The properties that can never change once a version is registered; tags, description, archiving and the rest may.
 CONTENT = {
@@ -61,7 +69,9 @@ def write_asset(
     with context.documents.transaction():
         known = context.documents.get(f"assets/{kind}", key)
         old = known["resource"] if known else None
-        if old and _content(context, scope, kind, old["properties"]) != _content(context, scope, kind, properties):
+        if old and _content(context, scope, kind, old["properties"]) != _content(
+            context, scope, kind, properties
+        ):
             raise conflict(
                 f"{kind} {name}:{version} is already registered in {scope.name} with other content and is immutable: "
                 "only tags, description and isArchived can be updated. Use a new version."
@@ -83,7 +93,13 @@ def _resource(scope: Scope, kind: str, name: str, version: str, properties: Json
         "name": version,
         "type": f"Microsoft.MachineLearningServices/{scope.kind}/{kind}/versions",
         "systemData": system_data(old["systemData"]["createdAt"] if old else None),
-        "properties": {"tags": {}, "properties": {}, "isArchived": False, **properties, "provisioningState": "Succeeded"},
+        "properties": {
+            "tags": {},
+            "properties": {},
+            "isArchived": False,
+            **properties,
+            "provisioningState": "Succeeded",
+        },
     }
 
 
@@ -91,7 +107,9 @@ def versions(context: Context, scope: Scope, kind: str, name: str) -> list[Json]
     """The visible versions of `name`, the newest first."""
     found = context.documents.list(f"assets/{kind}", f"{scope.key}/{name}/")
     visible = [document for _, document in found if document["visible_at"] <= time.time()]
-    return [document["resource"] for document in sorted(visible, key=lambda item: item["created"], reverse=True)]
+    return [
+        document["resource"] for document in sorted(visible, key=lambda item: item["created"], reverse=True)
+    ]
 
 
 def code_container(scope: Scope, name: str, version: str) -> str:
@@ -176,7 +194,12 @@ class Assets:
         archived = bool((call.body.get("properties") or {}).get("isArchived"))
         for version in versions(self._context, scope, kind, name):
             write_asset(
-                self._context, scope, kind, name, version["name"], {**version["properties"], "isArchived": archived}
+                self._context,
+                scope,
+                kind,
+                name,
+                version["name"],
+                {**version["properties"], "isArchived": archived},
             )
         return self.container(call, kind)
 

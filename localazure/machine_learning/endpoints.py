@@ -52,7 +52,9 @@ class BatchEndpoints:
         return tuple(route(method, path, handler, self._context.authorize) for method, path, handler in table)
 
     def list_endpoints(self, call: Call) -> Json:
-        return {"value": [item for _, item in self._documents.list("batchEndpoints", f"{self._scope(call).key}/")]}
+        return {
+            "value": [item for _, item in self._documents.list("batchEndpoints", f"{self._scope(call).key}/")]
+        }
 
     def get_endpoint(self, call: Call) -> Json:
         name = call.path["endpoint"]
@@ -108,7 +110,9 @@ class BatchEndpoints:
                     f"The endpoint {endpoint} has {MAX_DEPLOYMENTS} deployments, the most an endpoint may have: "
                     "delete one that is no longer used.",
                 )
-            resource = _resource(scope.arm_id, f"batchEndpoints/{endpoint}/deployments/{name}", call.body, old)
+            resource = _resource(
+                scope.arm_id, f"batchEndpoints/{endpoint}/deployments/{name}", call.body, old
+            )
             self._documents.put("batchDeployments", key, resource)
         if old is None:
             self._context.events.model_deployed(scope, endpoint, name, resource)
@@ -119,7 +123,9 @@ class BatchEndpoints:
         defaults = self.get_endpoint(call)["properties"].get("defaults") or {}
         if defaults.get("deploymentName") == name:
             raise azure_error(
-                400, "UserError", f"{name} is the default deployment of {endpoint}: name another default first."
+                400,
+                "UserError",
+                f"{name} is the default deployment of {endpoint}: name another default first.",
             )
         if not self._documents.delete("batchDeployments", f"{scope.key}/{endpoint}/{name}"):
             return Response(status_code=204)
@@ -138,14 +144,15 @@ class BatchEndpoints:
         asked = call.body.get("properties") or {}
         name = asked.get("name") or f"batchjob-{uuid.uuid4()}"
         job = self._submit(scope, name, _job(found, endpoint, deployment, asked))
-        return JSONResponse(_batch_job(job), 201)
+        return JSONResponse(_batch_job(job, job["properties"]["status"]), 201)
 
     def list_jobs(self, call: Call) -> Json:
         self.get_endpoint(call)
         endpoint = call.path["endpoint"]
-        jobs = (item for _, item in self._documents.list("jobs", f"{self._scope(call).key}/"))
-        mine = [job for job in jobs if job["properties"]["properties"].get("azureml.endpointName") == endpoint]
-        return {"value": [_batch_job(job) for job in mine]}
+        jobs = self._documents.list("jobs", f"{self._scope(call).key}/")
+        mine = {key: job for key, job in jobs if _endpoint_of(job) == endpoint}
+        statuses = {key: (self._documents.get("runs", key) or {}).get("status") for key in mine}
+        return {"value": [_batch_job(job, statuses[key]) for key, job in mine.items()]}
 
     def _deployments(self, scope: Scope, endpoint: str) -> list[tuple[str, Json]]:
         return self._documents.list("batchDeployments", f"{scope.key}/{endpoint}/")
@@ -153,7 +160,9 @@ class BatchEndpoints:
     def _check_default(self, scope: Scope, endpoint: str, body: Json) -> None:
         name = ((body.get("properties") or {}).get("defaults") or {}).get("deploymentName")
         if name and self._documents.get("batchDeployments", f"{scope.key}/{endpoint}/{name}") is None:
-            raise azure_error(400, "UserError", f"The default deployment {name} does not exist in {endpoint}.")
+            raise azure_error(
+                400, "UserError", f"The default deployment {name} does not exist in {endpoint}."
+            )
 
     def _check_component(self, scope: Scope, body: Json) -> None:
         configuration = (body.get("properties") or {}).get("deploymentConfiguration")
@@ -174,7 +183,9 @@ class BatchEndpoints:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise azure_error(
-            400, "UserError", f"{name!r}: 3 to 32 letters, digits and single dashes, a letter first, no dash at the end."
+            400,
+            "UserError",
+            f"{name!r}: 3 to 32 letters, digits and single dashes, a letter first, no dash at the end.",
         )
 
 
@@ -208,12 +219,15 @@ def _job(deployment: Json, endpoint: str, name: str, asked: Json) -> Json:
     }
 
 
-def _batch_job(job: Json) -> Json:
-    properties = job["properties"]
+def _endpoint_of(job: Json) -> str | None:
+    return job["properties"]["properties"].get("azureml.endpointName")
+
+
+def _batch_job(job: Json, status: str | None) -> Json:
     return {
         "id": job["id"],
         "name": job["name"],
         "type": "Microsoft.MachineLearningServices/workspaces/batchEndpoints/jobs",
         "systemData": job["systemData"],
-        "properties": {"name": job["name"], "status": properties["status"], "tags": properties["tags"]},
+        "properties": {"name": job["name"], "status": status, "tags": job["properties"]["tags"]},
     }

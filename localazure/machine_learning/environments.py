@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,13 +98,17 @@ def _build(requirements: Requirements, target: Path, log: IO[str]) -> None:
         listed.write_text("\n".join(requirements.pip) + "\n")
         install = ["pip", "install", "--compile-bytecode", "--python", str(target / "bin" / "python")]
         _uv([*install, "-r", str(listed)], log)
-    (target / _READY).write_text(json.dumps({"python": requirements.python, "pip": sorted(requirements.pip)}, indent=2))
+    (target / _READY).write_text(
+        json.dumps({"python": requirements.python, "pip": sorted(requirements.pip)}, indent=2)
+    )
 
 
 def find_python(version: str) -> str:
     """An interpreter of this minor version on this machine, or `version` itself, for uv to find or download."""
     home = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    installed = sorted(home.glob(f"{version}.*/bin/python"), key=lambda path: _numbers(path.parts[-3]), reverse=True)
+    installed = sorted(
+        home.glob(f"{version}.*/bin/python"), key=lambda path: _numbers(path.parts[-3]), reverse=True
+    )
     candidates: list[str | None] = [
         os.environ.get("UV_PYTHON"),
         sys.executable,
@@ -129,14 +133,18 @@ def _numbers(name: str) -> list[int]:
 def _uv(arguments: list[str], log: IO[str]) -> None:
     uv = shutil.which("uv")
     if uv is None:
-        raise EnvironmentFailed("uv is not installed: see https://docs.astral.sh/uv/getting-started/installation/")
+        raise EnvironmentFailed(
+            "uv is not installed: see https://docs.astral.sh/uv/getting-started/installation/"
+        )
     hidden = ("VIRTUAL_ENV", "UV_PYTHON", "PYTHONPATH")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     done = subprocess.run(
         [uv, "--no-progress", *arguments], stdout=log, stderr=subprocess.STDOUT, env=environment, check=False
     )
     if done.returncode:
-        raise EnvironmentFailed(f"`uv {arguments[0]}` failed ({done.returncode}): the environment's packages are wrong?")
+        raise EnvironmentFailed(
+            f"`uv {arguments[0]}` failed ({done.returncode}): the environment's packages are wrong?"
+        )
 
 
 def _dependencies(text: str) -> list[Any]:
@@ -150,7 +158,7 @@ def _dependencies(text: str) -> list[Any]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Generator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

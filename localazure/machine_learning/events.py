@@ -33,13 +33,18 @@ class Events:
         }
         self._emit(scope, "ModelRegistered", f"models/{name}:{version}", data)
 
-    def model_deployed(self, scope: Scope, endpoint: str, deployment: str, resource: Mapping[str, Any]) -> None:
+    def model_deployed(
+        self, scope: Scope, endpoint: str, deployment: str, resource: Mapping[str, Any]
+    ) -> None:
         data = {
             "ServiceName": endpoint,
             "ServiceComputeType": "BATCH",
             "ModelIds": _model_ids(resource["properties"]),
             "ServiceTags": resource.get("tags") or {},
-            "ServiceProperties": {"deployment": deployment, **(resource["properties"].get("properties") or {})},
+            "ServiceProperties": {
+                "deployment": deployment,
+                **(resource["properties"].get("properties") or {}),
+            },
         }
         self._emit(scope, "ModelDeployed", f"endpoints/{endpoint}", data)
 

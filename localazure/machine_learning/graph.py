@@ -60,7 +60,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Step:
-    """A part of a graph. `inputs` may hold bindings to the parent, `bound_outputs` say which of its outputs are ours."""
+    """A part of a graph. `inputs` may hold bindings to the parent; `bound_outputs` name the parent's outputs it writes."""
 
     work: "Task | Graph"
     inputs: Mapping[str, Value]
@@ -106,14 +106,20 @@ def in_order(graph: Graph) -> list[str]:
     """The steps' names, each after those it reads. Raises `InvalidJob` for unknown steps and circles."""
     for name, step in graph.steps.items():
         if missing := step.after - graph.steps.keys():
-            raise InvalidJob(f"The step {name} reads the step {', '.join(sorted(missing))}, which does not exist.")
+            raise InvalidJob(
+                f"The step {name} reads the step {', '.join(sorted(missing))}, which does not exist."
+            )
     try:
-        return list(TopologicalSorter({name: step.after for name, step in graph.steps.items()}).static_order())
+        return list(
+            TopologicalSorter({name: step.after for name, step in graph.steps.items()}).static_order()
+        )
     except CycleError as error:
         raise InvalidJob(f"The steps wait for each other: {' -> '.join(error.args[1])}.") from None
 
 
-def resolve(value: Value, inputs: Mapping[str, Value], produced: Mapping[tuple[str, str], Data]) -> Value | None:
+def resolve(
+    value: Value, inputs: Mapping[str, Value], produced: Mapping[tuple[str, str], Data]
+) -> Value | None:
     """`value` with bindings to the parent's `inputs` and to `produced` (step, output) replaced.
 
     None when it is bound to an optional input that was not given.

@@ -20,7 +20,13 @@ from localazure.web import Refusal
 
 _BASE = f"/mlflow/v1.0{WORKSPACE}/api/2.0"
 _ARTIFACTS = f"{_BASE}/mlflow-artifacts/artifacts"
-_STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "Canceled": "KILLED", "NotStarted": "SCHEDULED", "Queued": "SCHEDULED"}
+_STATUS = {
+    "Completed": "FINISHED",
+    "Failed": "FAILED",
+    "Canceled": "KILLED",
+    "NotStarted": "SCHEDULED",
+    "Queued": "SCHEDULED",
+}
 
 
 class MLflow:
@@ -108,10 +114,16 @@ class MLflow:
     def search_runs(self, call: Call) -> Json:
         """The runs of the experiments asked for, newest first; filters other than that are not understood."""
         if call.body.get("filter"):
-            raise _error(400, "INVALID_PARAMETER_VALUE", "localazure searches runs by experiment only: leave `filter` out.")
+            raise _error(
+                400,
+                "INVALID_PARAMETER_VALUE",
+                "localazure searches runs by experiment only: leave `filter` out.",
+            )
         scope, wanted = self._scope(call), set(call.body.get("experiment_ids") or [])
         names = {run.name for run in self._runs.all(f"{scope.key}/")}
-        names |= {key.removeprefix(f"{scope.key}/") for key, _ in self._documents.list("mlflow", f"{scope.key}/")}
+        names |= {
+            key.removeprefix(f"{scope.key}/") for key, _ in self._documents.list("mlflow", f"{scope.key}/")
+        }
         found = [self._shown(scope, name, self._read(scope, name)) for name in sorted(names)]
         mine = [run for run in found if not wanted or run["info"]["experiment_id"] in wanted]
         newest = sorted(mine, key=lambda run: run["info"]["start_time"], reverse=True)
@@ -161,17 +173,32 @@ class MLflow:
         return Response(content, media_type="application/octet-stream")
 
     def missing(self, call: Call) -> Response:
-        return JSONResponse({"error_code": "ENDPOINT_NOT_FOUND", "message": f"No route {call.url_path}."}, 404)
+        return JSONResponse(
+            {"error_code": "ENDPOINT_NOT_FOUND", "message": f"No route {call.url_path}."}, 404
+        )
 
-    def _log(self, call: Call, *, metrics: Sequence[Json] = (), params: Sequence[Json] = (), tags: Sequence[Json] = ()) -> Json:
+    def _log(
+        self,
+        call: Call,
+        *,
+        metrics: Sequence[Json] = (),
+        params: Sequence[Json] = (),
+        tags: Sequence[Json] = (),
+    ) -> Json:
         def log(document: Json) -> None:
             for metric in metrics:
-                point = {"value": metric["value"], "timestamp": metric["timestamp"], "step": metric.get("step") or 0}
+                point = {
+                    "value": metric["value"],
+                    "timestamp": metric["timestamp"],
+                    "step": metric.get("step") or 0,
+                }
                 document["metrics"].setdefault(metric["key"], []).append(point)
             for param in params:
                 known = document["params"].setdefault(param["key"], param["value"])
                 if known != param["value"]:
-                    message = f"The parameter {param['key']} is {known!r} and cannot become {param['value']!r}."
+                    message = (
+                        f"The parameter {param['key']} is {known!r} and cannot become {param['value']!r}."
+                    )
                     raise _error(400, "INVALID_PARAMETER_VALUE", message)
             document["tags"] |= {tag["key"]: tag["value"] for tag in tags}
 
@@ -192,7 +219,13 @@ class MLflow:
             return document
         if run := self._runs.get(scope, run_id):
             times = {"start": _milliseconds(run.started or run.created), "end": None}
-            return {"experiment": run.experiment, "name": run.name, "status": None, **times, **_nothing_logged()}
+            return {
+                "experiment": run.experiment,
+                "name": run.name,
+                "status": None,
+                **times,
+                **_nothing_logged(),
+            }
         raise _error(404, "RESOURCE_DOES_NOT_EXIST", f"There is no run {run_id!r}.")
 
     def _shown(self, scope: Scope, run_id: str, document: Json) -> Json:
@@ -215,7 +248,10 @@ class MLflow:
             "data": {
                 "metrics": [{"key": key, **points[-1]} for key, points in document["metrics"].items()],
                 "params": [{"key": key, "value": value} for key, value in document["params"].items()],
-                "tags": [{"key": key, "value": value} for key, value in {**(job.tags if job else {}), **document["tags"]}.items()],
+                "tags": [
+                    {"key": key, "value": value}
+                    for key, value in {**(job.tags if job else {}), **document["tags"]}.items()
+                ],
             },
         }
 

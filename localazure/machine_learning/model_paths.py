@@ -46,5 +46,7 @@ def _job_output(context: Context, scope: Scope, match: re.Match[str]) -> str:
     outputs: dict[str, str] = run["outputs"]
     if match["output"] not in outputs:
         known = ", ".join(outputs) or "none"
-        raise azure_error(400, "UserError", f"The job {name} has no output {match['output']!r} (it has {known}).")
+        raise azure_error(
+            400, "UserError", f"The job {name} has no output {match['output']!r} (it has {known})."
+        )
     return outputs[match["output"]].rstrip("/") + rest

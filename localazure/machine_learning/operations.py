@@ -34,7 +34,10 @@ class Operations:
 
     def accepted(self, resource: Json, status: int) -> Response:
         """The answer to a PUT: the resource and where to ask whether it is done."""
-        headers = {"Azure-AsyncOperation": f"{self._base}/mfeOperationsStatus/{uuid.uuid4()}", "Retry-After": "1"}
+        headers = {
+            "Azure-AsyncOperation": f"{self._base}/mfeOperationsStatus/{uuid.uuid4()}",
+            "Retry-After": "1",
+        }
         return JSONResponse(resource, status, headers=headers)
 
     def accepted_empty(self) -> Response:

@@ -28,7 +28,15 @@ from localazure.web import azure_error
 
 _TYPES = {
     name.replace("_", ""): name
-    for name in ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model", "literal")
+    for name in (
+        "uri_file",
+        "uri_folder",
+        "mltable",
+        "mlflow_model",
+        "custom_model",
+        "triton_model",
+        "literal",
+    )
 }
 _BINDING = re.compile(r"\$\{\{\s*parent\.")
 
@@ -57,23 +65,30 @@ class _Planner:
         if job.get("componentId"):
             work = self._component(str(job["componentId"]), self.scope, compute)
             return Plan(_with_outputs(work, _outputs(job.get("outputs"))), inputs)
-        specs = {name: InputSpec(_specwire_type(value)) for name, value in inputs.items()}
+        specs = {name: InputSpec(_given_type(value)) for name, value in inputs.items()}
         outputs = {name: spec for name, (spec, _) in _outputs(job.get("outputs")).items()}
         if kind == "pipeline":
             return Plan(self._graph(specs, outputs, job.get("jobs") or {}, self.scope, compute), inputs)
         fields = {"command": job["command"], "code": job.get("codeId"), "environment": job["environmentId"]}
         return Plan(self._task(fields, specs, outputs, self.scope, compute, job), inputs)
 
-    def _component(self, reference: str, home: Scope, compute: str | None, step: Json | None = None) -> Task | Graph:
+    def _component(
+        self, reference: str, home: Scope, compute: str | None, step: Json | None = None
+    ) -> Task | Graph:
         found = parse_asset(reference, home, self.context.scopes)
         resource = read_asset(self.context, found.scope, "components", found.name, found.version)
         spec = resource["properties"]["componentSpec"]
         inputs = {name: _input_spec(value) for name, value in (spec.get("inputs") or {}).items()}
-        outputs = {name: OutputSpec(wire_type(value), None, value.get("mode")) for name, value in (spec.get("outputs") or {}).items()}
+        outputs = {
+            name: OutputSpec(wire_type(value), None, value.get("mode"))
+            for name, value in (spec.get("outputs") or {}).items()
+        }
         if spec.get("type") == "pipeline":
             return self._graph(inputs, outputs, spec.get("jobs") or {}, found.scope, compute)
         if spec.get("type") != "command":
-            raise InvalidJob(f"{found.name}: localazure runs command and pipeline components, not {spec.get('type')!r}.")
+            raise InvalidJob(
+                f"{found.name}: localazure runs command and pipeline components, not {spec.get('type')!r}."
+            )
         return self._task(spec, inputs, outputs, found.scope, compute, step or {})
 
     def _graph(
@@ -138,7 +153,9 @@ class _Planner:
 
     def _compute(self, reference: str | None) -> str:
         name = (reference or "").removeprefix("azureml:").rpartition("/")[2]
-        workspace = next(item for item in self.context.runtime.config.workspaces if item.name == self.scope.name)
+        workspace = next(
+            item for item in self.context.runtime.config.workspaces if item.name == self.scope.name
+        )
         known = [compute.name for compute in workspace.computes]
         if name in known:
             return name
@@ -153,7 +170,9 @@ def _with_outputs(work: Task | Graph, asked: Mapping[str, tuple[OutputSpec, str 
     """`work` with the places asked for its outputs. Raises `InvalidJob` for an output it does not have."""
     if unknown := asked.keys() - work.outputs.keys():
         raise InvalidJob(f"The component has no output {', '.join(sorted(unknown))}.")
-    placed = {name: OutputSpec(work.outputs[name].type, spec.uri, spec.mode) for name, (spec, _) in asked.items()}
+    placed = {
+        name: OutputSpec(work.outputs[name].type, spec.uri, spec.mode) for name, (spec, _) in asked.items()
+    }
     outputs = {**work.outputs, **placed}
     if isinstance(work, Graph):
         return Graph(work.inputs, outputs, work.steps)
@@ -199,7 +218,7 @@ def _input_spec(wire: Json) -> InputSpec:
     )
 
 
-def _specwire_type(value: Value) -> str:
+def _given_type(value: Value) -> str:
     return "string" if isinstance(value, Literal) else value.type
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 _LOCK = "process.lock"
@@ -74,19 +75,15 @@ def tail(log: Path) -> str:
 
 async def _end_group(process: asyncio.subprocess.Process) -> None:
     _signal_group(process.pid, signal.SIGTERM)
-    try:
+    with suppress(TimeoutError):  # it ignores SIGTERM: the next line ends it
         await asyncio.wait_for(process.wait(), _GRACE_SECONDS)
-    except TimeoutError:
-        pass  # it ignores SIGTERM: the next line ends it
     _signal_group(process.pid, signal.SIGKILL)
     await process.wait()
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):  # the group is gone, which is what was wanted
         os.killpg(pid, number)
-    except ProcessLookupError:
-        pass  # the group is gone, which is what was wanted
 
 
 def _try_lock(descriptor: int) -> bool:

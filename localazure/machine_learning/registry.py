@@ -54,7 +54,9 @@ class RegistryPlane:
         wanted = call.body.get("properties") or {}
         match = _SOURCE.fullmatch(str(wanted.get("sourceAssetId")))
         if match is None:
-            raise azure_error(400, "UserError", f"sourceAssetId {wanted.get('sourceAssetId')!r} is no workspace model.")
+            raise azure_error(
+                400, "UserError", f"sourceAssetId {wanted.get('sourceAssetId')!r} is no workspace model."
+            )
         source = self._workspace(match["guid"])
         resource = read_asset(self._context, source, match["kind"], match["name"], match["version"])
         name = wanted.get("destinationName") or match["name"]

@@ -53,8 +53,14 @@ class Scope:
 
 def scopes(config: Config) -> dict[str, Scope]:
     """Every configured workspace and registry by its key."""
-    found = [Scope("workspaces", item.name, config.subscription_id, item.resource_group) for item in config.workspaces]
-    found += [Scope("registries", item.name, config.subscription_id, item.resource_group) for item in config.registries]
+    found = [
+        Scope("workspaces", item.name, config.subscription_id, item.resource_group)
+        for item in config.workspaces
+    ]
+    found += [
+        Scope("registries", item.name, config.subscription_id, item.resource_group)
+        for item in config.registries
+    ]
     return {scope.key: scope for scope in found}
 
 
@@ -76,7 +82,9 @@ class Call:
         name = self.path["workspace" if kind == "workspaces" else "registry"]
         if scope := known.get(f"{kind}/{name}"):
             return scope
-        raise azure_error(404, "ResourceNotFound", f"No {kind[:-1] if kind == 'workspaces' else 'registry'} {name!r}.")
+        raise azure_error(
+            404, "ResourceNotFound", f"No {kind[:-1] if kind == 'workspaces' else 'registry'} {name!r}."
+        )
 
 
 Handler = Callable[[Call], Response | Json]

@@ -7,8 +7,18 @@ from collections.abc import Awaitable, Mapping
 from starlette.concurrency import run_in_threadpool
 
 from localazure.machine_learning.context import Context
-from localazure.machine_learning.graph import Data, Graph, InvalidJob, OutputSpec, Step, Task, Value, complete, resolve
 from localazure.machine_learning.environments import EnvironmentFailed
+from localazure.machine_learning.graph import (
+    Data,
+    Graph,
+    InvalidJob,
+    OutputSpec,
+    Step,
+    Task,
+    Value,
+    complete,
+    resolve,
+)
 from localazure.machine_learning.planning import plan_job
 from localazure.machine_learning.process import CommandFailed, end_leftover
 from localazure.machine_learning.runs import Run, Runs
@@ -48,7 +58,9 @@ class Runner:
             for compute in workspace.computes:
                 slots = asyncio.Semaphore(compute.max_nodes)
                 self._slots[f"workspaces/{workspace.name}", compute.name] = slots
-        unfinished = [run for run in self._runs.all() if not run.is_finished and run.scope in self._context.scopes]
+        unfinished = [
+            run for run in self._runs.all() if not run.is_finished and run.scope in self._context.scopes
+        ]
         for run in unfinished:
             await run_in_threadpool(end_leftover, TaskRun.folder(self._context, run), run.pid)
         for run in sorted(unfinished, key=lambda item: item.created):
@@ -111,7 +123,7 @@ class Runner:
             raise
         except _EXPECTED as error:
             return self._end(run, "Failed", _message(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- a defect here must end one run, not the server
             _log.exception("The run %s failed inside the emulator", run.key)
             return self._end(run, "Failed", f"localazure failed while running this: {error!r}")
         return self._end(run, "Completed")

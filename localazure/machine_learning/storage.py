@@ -94,7 +94,9 @@ class Storage:
             STORAGE_ACCOUNT,
             container,
             account_key=STORAGE_KEY,
-            permission=ContainerSasPermissions(read=True, add=True, create=True, write=True, delete=True, list=True),
+            permission=ContainerSasPermissions(
+                read=True, add=True, create=True, write=True, delete=True, list=True
+            ),
             expiry=datetime.now(UTC) + timedelta(hours=hours),
         )
 
@@ -123,7 +125,9 @@ class Storage:
         names = self.names(location)
         container = self.service.get_container_client(location.container)
         for name in names:
-            path = target if name == location.path else _inside(target, name[len(location.path) :].lstrip("/"))
+            path = (
+                target if name == location.path else _inside(target, name[len(location.path) :].lstrip("/"))
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as file:
                 container.download_blob(name).readinto(file)
@@ -140,7 +144,9 @@ class Storage:
         return len(files)
 
     def write(self, location: Location, content: bytes) -> None:
-        self.service.get_container_client(location.container).upload_blob(location.path, content, overwrite=True)
+        self.service.get_container_client(location.container).upload_blob(
+            location.path, content, overwrite=True
+        )
 
     def read(self, location: Location) -> bytes | None:
         """The blob's content, None when there is no such blob."""

@@ -66,7 +66,9 @@ class TaskRun:
 
     def _environment(self, log: Path) -> Path:
         found = parse_asset(self.task.environment, self._scope, self.context.scopes)
-        properties = read_asset(self.context, found.scope, "environments", found.name, found.version)["properties"]
+        properties = read_asset(self.context, found.scope, "environments", found.name, found.version)[
+            "properties"
+        ]
         cache = self.context.runtime.state / "environments"
         with log.open("a") as output:
             return prepare(parse_conda(properties.get("condaFile")), cache, output)
@@ -78,7 +80,9 @@ class TaskRun:
             code = parse_asset(self.task.code, self._scope, self.context.scopes)
             resource = read_asset(self.context, code.scope, "codes", code.name, code.version)
             self.context.storage.download(self._locate(resource["properties"]["codeUri"]), folder / "code")
-        inputs = {name: self._input(name, value, folder / "inputs" / name) for name, value in self.inputs.items()}
+        inputs = {
+            name: self._input(name, value, folder / "inputs" / name) for name, value in self.inputs.items()
+        }
         outputs = {name: self._output(name, folder / "outputs" / name) for name in self.task.outputs}
         return render(self.task.command, inputs, outputs)
 
@@ -87,7 +91,9 @@ class TaskRun:
         is_path = spec.type.startswith("uri_") or spec.type in ("mltable", "mlflow_model", "custom_model")
         if isinstance(value, Literal):
             if is_path:
-                raise InvalidJob(f"The input {name} is of type {spec.type}; it was given the text {value.text!r}.")
+                raise InvalidJob(
+                    f"The input {name} is of type {spec.type}; it was given the text {value.text!r}."
+                )
             return value.text
         uri = self._asset_uri(value)
         if (value.mode or spec.mode) == "direct":
@@ -129,9 +135,7 @@ class TaskRun:
     def _long_uri(self, uri: str) -> str:
         """What `direct` hands over: a datastore's URI with its workspace, as on Azure."""
         scope = self._scope
-        prefix = (
-            f"azureml://subscriptions/{scope.subscription}/resourcegroups/{scope.group}/workspaces/{scope.name}/datastores/"
-        )
+        prefix = f"azureml://subscriptions/{scope.subscription}/resourcegroups/{scope.group}/workspaces/{scope.name}/datastores/"
         return uri.replace("azureml://datastores/", prefix, 1)
 
     def _locate(self, uri: str) -> Location:

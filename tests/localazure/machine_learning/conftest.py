@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
@@ -20,11 +22,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from localazure import resolver, secrets
 from localazure.azurite import Azurite, start_azurite
 from localazure.config import Compute, Config, Ports, Registry, Workspace
-from localazure.identity import Identity
+from localazure.identity import Identity, Tokens
 from localazure.machine_learning import MachineLearning
-from localazure.service import STORAGE_ACCOUNT, Addresses, Runtime
+from localazure.machine_learning.storage import Location, Storage
+from localazure.service import Addresses, Runtime
 from localazure.tls import ensure_certificates
 from localazure.web import Refusal, refuse
+from tests.localazure.machine_learning.sdk import FINISHED, register
 
 WORKSPACE = "mlops-dev-workspace"
 REGISTRY = "mlops-central-registry"
@@ -46,7 +50,7 @@ class Cloud:
     """The running emulator. `events` are what it emitted, `requests` the PUTs and POSTs it was sent."""
 
     runtime: Runtime
-    azurite: Azurite
+    azurite: Azurite | None = None
     events: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     requests: list[Recorded] = field(default_factory=list)
 
@@ -54,6 +58,9 @@ class Cloud:
         """(short event type, data) of one run, in order."""
         found = [event for _, event in self.events if event["data"].get("runId") == run]
         return [(event["eventType"].rpartition(".")[2], event["data"]) for event in found]
+
+    def folder(self, job: str, workspace: str = WORKSPACE) -> Path:
+        return self.runtime.state / "jobs" / workspace / job
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -136,7 +143,13 @@ def wait_until(ready: Callable[[], object], what: str, seconds: float = 40) -> N
         time.sleep(0.05)
 
 
-def _free_port() -> int:
+def finish(ml: Any, name: str) -> Any:
+    """The job once it has ended."""
+    wait_until(lambda: ml.jobs.get(name).status in FINISHED, f"the job {name} to end")
+    return ml.jobs.get(name)
+
+
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
@@ -149,14 +162,20 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     azurite = start_azurite(state, Ports(blob=0, queue=0, table=0), certificates)
     config = Config(
         workspaces=(
-            Workspace(name=WORKSPACE, resource_group=GROUP, computes=(Compute(name="cpu-cluster", max_nodes=2),)),
-            Workspace(name="mlops-test-workspace", resource_group=GROUP, computes=(Compute(name="single", max_nodes=1),)),
+            Workspace(
+                name=WORKSPACE, resource_group=GROUP, computes=(Compute(name="cpu-cluster", max_nodes=2),)
+            ),
+            Workspace(
+                name="mlops-test-workspace",
+                resource_group=GROUP,
+                computes=(Compute(name="single", max_nodes=1),),
+            ),
         ),
         registries=(Registry(name=REGISTRY, resource_group=GROUP, propagation_seconds=1.5),),
         ports=azurite.ports,
     )
     addresses = Addresses(
-        azure=f"https://localhost:{_free_port()}",
+        azure=f"https://localhost:{free_port()}",
         functions="http://127.0.0.1:1",
         blob=azurite.blob,
         table=azurite.table,
@@ -211,10 +230,37 @@ def client(cloud: Cloud, workspace: str | None = None, registry: str | None = No
     return MLClient(credential, cloud.runtime.config.subscription_id, GROUP, workspace)
 
 
-def account_uri(container: str, path: str) -> str:
-    return f"abfss://{container}@{STORAGE_ACCOUNT}.dfs.core.windows.net/{path}"
+@contextmanager
+def workspace_client(runtime: Runtime, prefix: str = "", suffix: str = "") -> Iterator[httpx.Client]:
+    """Plain HTTP to the development workspace, with a token; `prefix` and `suffix` go around its ARM id."""
+    token, _ = Tokens(runtime.state, runtime.config.tenant_id).issue("https://management.azure.com")
+    workspace = (
+        f"/subscriptions/{runtime.config.subscription_id}/resourceGroups/{GROUP}"
+        f"/providers/Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"
+    )
+    with httpx.Client(
+        base_url=f"{runtime.addresses.azure}{prefix}{workspace}{suffix}",
+        headers={"Authorization": f"Bearer {token}"},
+        verify=ssl.create_default_context(cafile=str(runtime.ca_bundle)),
+    ) as session:
+        yield session
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path
+def arm(cloud: Cloud) -> Iterator[httpx.Client]:
+    with workspace_client(cloud.runtime) as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def storage(cloud: Cloud) -> Storage:
+    return Storage(cloud.runtime.addresses, cloud.runtime.ca_bundle)
+
+
+@pytest.fixture(scope="session")
+def published(ml: Any, storage: Storage) -> Any:
+    """The development workspace with the sample environment, components and texts in it."""
+    register(ml)
+    for name, text in {"hello": "hi", "fail": "fail", "sleep": "sleep 60"}.items():
+        storage.write(Location(f"azureml-{WORKSPACE}", f"texts/{name}.txt"), text.encode())
+    return ml

@@ -1,0 +1,2 @@
+def capitals(text: str) -> str:
+    return text.upper()
