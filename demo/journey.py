@@ -13,6 +13,7 @@ from busbar.api import ApiError, Snapshot
 from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Stage
+from busbar.domain.records import RunStatus
 from busbar.domain.training import Verdict
 from demo.approvers import Approvers
 from demo.fleet import REPLACED, digest, fleet_files, one_day_earlier
@@ -29,7 +30,6 @@ RUN_SECONDS = 45 * 60.0
 SCORING_SECONDS = 15 * 60.0
 PEOPLE_SECONDS = 72 * 3600.0  # with real people the approvals' own expiry ends the wait
 MERGED = "merge completed"
-RUN_ENDED = ("finished", "stopped", "refused")
 FLEET, CHANGE = "Fleet:", "Changes:"
 
 
@@ -112,12 +112,12 @@ class Journey:
 
         def ended(snapshot: Snapshot) -> bool:
             run = snapshot.run(run_id)
-            return run is not None and run.status in RUN_ENDED
+            return run is not None and run.status.ended
 
         with self.progress:
             snapshot = self._until(ended, heading, RUN_SECONDS)
         run = snapshot.run(run_id)
-        if run is None or run.status != "finished":
+        if run is None or run.status is not RunStatus.COMPLETED:
             said = f"{run.status}: {run.sentence}" if run else "is not on record"
             raise JourneyError(
                 f"run {run_id} {said}; see {self.server.functions}/ and the logs in {self.server.logs}"

@@ -5,6 +5,7 @@ from activities.plan import decide_training, read_fleet
 from activities.records import compose_release, note_commit, note_run, offer_release
 from busbar.domain import names
 from busbar.domain.policies import Policies, Stage
+from busbar.domain.records import RunStatus
 from busbar.domain.steps import (
     CircuitBatch,
     CircuitOutcome,
@@ -33,7 +34,7 @@ CHUNK = 25  # children per parent: keeps every history short, so that a replay s
 
 def training_pipeline(ctx: Context, request: TrainingRun) -> Steps[str]:
     """Train what the commit changed; then offer the release set to the registry, to test and to prod."""
-    yield from _note(ctx, request, "running", "reading the fleet")
+    yield from _note(ctx, request, RunStatus.RUNNING, "reading the fleet")
     fleet = yield from call(ctx, read_fleet, request)
     if fleet.problems:
         return (yield from _refuse(ctx, request, fleet.problems))
@@ -49,7 +50,7 @@ def training_pipeline(ctx: Context, request: TrainingRun) -> Steps[str]:
     )  # 2, beside the training
     data = yield from call(ctx, pin_data, DataRequest(request, fleet.circuits))  # 4
     plan = yield from call(ctx, decide_training, PlanRequest(request, components.assets, data))
-    yield from _note(ctx, request, "running", plan.sentence)
+    yield from _note(ctx, request, RunStatus.RUNNING, plan.sentence)
     outcomes = yield from _train(ctx, request, plan, data, components.assets, fleet.policies)  # 5, 6, 7
     sentence = _sentence(plan, outcomes)
     if not any(outcome.pin for outcome in outcomes):
@@ -58,7 +59,7 @@ def training_pipeline(ctx: Context, request: TrainingRun) -> Steps[str]:
         ctx, compose_release, ReleaseRequest(request, components.assets, tuple(outcomes))
     )
     yield from call(ctx, note_commit, CommitNote(request.commit, "success", sentence, request.id))
-    yield from _note(ctx, request, "waiting", f"{sentence}; {release.id} waits for approval", release.id)
+    yield from _note(ctx, request, RunStatus.WAITING, f"{sentence}; {release.id} waits for approval", release.id)
     environment_promoted = yield from join(promote_environment, promoting)
     if not environment_promoted.done:
         return (yield from _finish(ctx, request, environment_promoted.sentence, failed=True))
@@ -101,12 +102,12 @@ def _offer(ctx: Context, run: TrainingRun, release: Release, trained: str) -> St
     for stage in (Stage.TEST, Stage.PROD):
         if not current.done or current.release is None:
             break
-        yield from _note(ctx, run, "waiting", "; ".join(sentences), release.id)
+        yield from _note(ctx, run, RunStatus.WAITING, "; ".join(sentences), release.id)
         deployment = StageDeployment(stage, current.release)
         yield from call(ctx, offer_release, deployment)
         current = yield from child(ctx, deploy_release, deployment, names.deployment_run(stage, release.id))
         sentences.append(current.sentence)
-    status = "completed" if current.done else "rejected"
+    status = RunStatus.COMPLETED if current.done else RunStatus.REJECTED
     yield from _note(ctx, run, status, "; ".join(sentences), release.id)
     return "; ".join(sentences)
 
@@ -121,19 +122,19 @@ def _sentence(plan: TrainingPlan, outcomes: list[CircuitOutcome]) -> str:
 
 def _refuse(ctx: Context, run: TrainingRun, problem: str) -> Steps[str]:
     yield from call(ctx, note_commit, CommitNote(run.commit, "failure", problem, run.id))
-    yield from _note(ctx, run, "failed", problem)
+    yield from _note(ctx, run, RunStatus.FAILED, problem)
     return problem
 
 
 def _finish(ctx: Context, run: TrainingRun, sentence: str, *, failed: bool) -> Steps[str]:
     state = "failure" if failed else "success"
     yield from call(ctx, note_commit, CommitNote(run.commit, state, sentence, run.id))
-    yield from _note(ctx, run, "failed" if failed else "completed", sentence)
+    yield from _note(ctx, run, RunStatus.FAILED if failed else RunStatus.COMPLETED, sentence)
     return sentence
 
 
 def _note(
-    ctx: Context, run: TrainingRun, status: str, sentence: str, release_id: str | None = None
+    ctx: Context, run: TrainingRun, status: RunStatus, sentence: str, release_id: str | None = None
 ) -> Steps[None]:
     ctx.set_custom_status(sentence)
     yield from call(ctx, note_run, RunNote(run, status, sentence, release_id))

@@ -1,6 +1,7 @@
 """What Busbar remembers between orchestrations: the rows behind the board."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.gates import GateResult, Metrics
@@ -58,6 +59,20 @@ class ScoringRecord:
     reason: str = ""
 
 
+class RunStatus(StrEnum):
+    """Where a training run stands; `rejected` also when nobody decided in time."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self in (RunStatus.COMPLETED, RunStatus.REJECTED, RunStatus.FAILED)
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """A training pipeline run, for the board: its plan in a sentence, and what became of it."""
@@ -66,7 +81,7 @@ class RunRecord:
     commit: str
     branch: str
     requester: str
-    status: str
+    status: RunStatus
     sentence: str
     updated_at: str
     release_id: str | None = None

@@ -7,6 +7,7 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.events import ZERO_COMMIT, JobStatus
 from busbar.domain.gates import GateResult, Metrics
 from busbar.domain.policies import GateName, Policies, Stage, TrainingPolicy
+from busbar.domain.records import RunStatus
 from busbar.domain.release import Pin
 from busbar.domain.training import Assets, Decision, PinnedData, Verdict
 
@@ -365,6 +366,6 @@ class RunNote:
     """A training run's line on the board."""
 
     run: TrainingRun
-    status: str
+    status: RunStatus
     sentence: str
     release_id: str | None = None
