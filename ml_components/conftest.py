@@ -15,11 +15,14 @@ import yaml
 ROOT = Path(__file__).parent
 sys.path[:0] = [str(ROOT), *map(str, sorted(ROOT.glob("*/*/src")))]
 
-from shared.delta import merge_readings
-
 SENSORS = ("temperature", "pressure", "flow")
 SMALL = {"look_back": 24, "horizon": 6, "season": 12, "patch": 6, "units": 8, "epochs": 2, "max_gap": 3}
 END = datetime(2025, 3, 1, tzinfo=UTC)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """TensorFlow's own warnings are not ours to fix."""
+    config.addinivalue_line("filterwarnings", "ignore::DeprecationWarning:gast")
 
 
 def signals(rows: int, seed: int = 0) -> np.ndarray:
@@ -57,6 +60,8 @@ class SmallCircuit:
 @pytest.fixture(scope="session")
 def make_small_circuit(tmp_path_factory: pytest.TempPathFactory) -> Callable[[np.ndarray], SmallCircuit]:
     """Build a small circuit whose last hourly row [rows, sensors] starts an hour before the end of 2025-02-28."""
+
+    from shared.delta import merge_readings
 
     def make(values: np.ndarray) -> SmallCircuit:
         folder = tmp_path_factory.mktemp("circuit")

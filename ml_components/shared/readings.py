@@ -91,7 +91,7 @@ def load_series(
 ) -> Series:
     """Mean per time step in [start, end), leading and trailing steps without any reading cut off.
 
-    Raises `InputError` when the table is not there or holds nothing of a sensor.
+    A series without rows when nothing was read; raises `InputError` when the table is not there.
     """
     from deltalake import QueryBuilder
 
@@ -109,6 +109,8 @@ def load_series(
           AND time >= TIMESTAMP '{_stamp(start)}' AND time < TIMESTAMP '{_stamp(end)}' AND value IS NOT NULL
         GROUP BY 1, 2"""  # noqa: S608 every text is quoted by _text
     rows = QueryBuilder().register("readings", table).execute(query).read_all()
+    if not rows.num_rows:
+        return Series(start, timedelta(minutes=minutes), circuit.sensors, np.empty((0, len(circuit.sensors))))
     sensors = rows.column("sensor").to_pylist()
     step = timedelta(minutes=minutes)
     positions = rows.column("second").to_numpy() // (minutes * 60)
@@ -118,9 +120,8 @@ def load_series(
 def _on_grid(
     names: tuple[str, ...], sensors: Sequence[str], positions: np.ndarray, values: np.ndarray, step: timedelta
 ) -> Series:
-    first = int(positions.min()) if len(positions) else 0
-    steps = int(positions.max()) - first + 1 if len(positions) else 0
-    grid = np.full((steps, len(names)), np.nan)
+    first = int(positions.min())
+    grid = np.full((int(positions.max()) - first + 1, len(names)), np.nan)
     column = {name: index for index, name in enumerate(names)}
     grid[positions - first, [column[sensor] for sensor in sensors]] = values
     return Series(datetime.fromtimestamp(0, UTC) + first * step, step, names, grid)

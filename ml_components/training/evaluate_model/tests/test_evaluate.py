@@ -28,7 +28,11 @@ def _evaluate(circuit: SmallCircuit, model: Path, champion: Path | None = None, 
 def test_the_command_writes_metrics_without_tensorflow(
     small_circuit: SmallCircuit, trained_model: Path, tmp_path: Path
 ) -> None:
-    program = f"import sys, runpy; runpy.run_path({str(SCRIPT)!r}, run_name='__main__'); print('tensorflow' in sys.modules)"
+    program = f"""
+import sys, runpy
+runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
+print("tensorflow" in sys.modules)
+"""
     flags = {
         "circuit_config": small_circuit.config(),
         "training_data": small_circuit.training_data,
