@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ class Documents:
         )
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         """Group reads and writes: all of them happen, or none. May be nested."""
         with self._lock:
             if self._db.in_transaction:
@@ -39,7 +39,9 @@ class Documents:
 
     def get(self, kind: str, key: str) -> Document | None:
         with self._lock:
-            row = self._db.execute("SELECT body FROM documents WHERE kind=? AND key=?", (kind, key)).fetchone()
+            row = self._db.execute(
+                "SELECT body FROM documents WHERE kind=? AND key=?", (kind, key)
+            ).fetchone()
         return json.loads(row[0]) if row else None
 
     def put(self, kind: str, key: str, body: Document) -> None:
@@ -49,7 +51,9 @@ class Documents:
     def insert(self, kind: str, key: str, body: Document) -> bool:
         """Put `body` unless the key is taken; says whether it was put."""
         with self._lock:
-            done = self._db.execute("INSERT OR IGNORE INTO documents VALUES(?,?,?)", (kind, key, json.dumps(body)))
+            done = self._db.execute(
+                "INSERT OR IGNORE INTO documents VALUES(?,?,?)", (kind, key, json.dumps(body))
+            )
         return done.rowcount == 1
 
     def delete(self, kind: str, key: str) -> bool:
