@@ -19,7 +19,8 @@ class Documents:
         self._lock = threading.RLock()
         self._db.executescript(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-            "CREATE TABLE IF NOT EXISTS documents(kind TEXT, key TEXT, body TEXT, PRIMARY KEY(kind, key)) WITHOUT ROWID;"
+            "CREATE TABLE IF NOT EXISTS documents"
+            "(kind TEXT, key TEXT, body TEXT, PRIMARY KEY(kind, key)) WITHOUT ROWID;"
         )
 
     @contextmanager

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-class Refusal(Exception):  # noqa: N818 - an answer rather than an error
+class Refusal(Exception):
     """A request answered with `status` and the JSON `body`; raised anywhere below a route."""
 
     def __init__(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None):
