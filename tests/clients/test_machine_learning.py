@@ -557,3 +557,24 @@ def test_a_silent_azure_is_tried_again_later(local_azure: LocalAzure, monkeypatc
     with pytest.raises(TemporarilyUnavailable, match="slow down") as raised:
         ml.environment_digest(Stage.DEV, "nobody", "1.0.0")
     assert isinstance(raised.value, BusbarError)
+
+
+COMPONENTS = (
+    "data/etl_merge",
+    "training/train_lstm",
+    "training/evaluate_model",
+    "training/training_pipeline",
+    "scoring/batch_score",
+    "scoring/scoring_pipeline",
+)
+
+
+def test_the_components_of_this_repository_are_taken(ml: MachineLearning):
+    root = Path(__file__).parent.parent.parent / "ml_components"
+    conda = (root / "environments" / "sensor-forecasting-conda.yaml").read_bytes()
+    ml.create_environment(Stage.DEV, "sensor-forecasting-env", "1.0.0", IMAGE, conda, "e1")
+    for folder in COMPONENTS:
+        ml.create_component(Stage.DEV, root / folder, f"digest of {folder}")
+    for folder in COMPONENTS:
+        name = folder.split("/")[1]
+        assert ml.component_digest(Stage.DEV, name, "1.0.0") == f"digest of {folder}"

@@ -12,7 +12,7 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import Conflict, NotFound
 from busbar.domain.gates import GateResult, Metrics
 from busbar.domain.policies import Stage
-from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
+from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, RunStatus, ScoringRecord
 from busbar.domain.release import Pin, ReleaseSet
 from busbar.domain.training import Verdict
 from tests.azure import LocalAzure
@@ -96,7 +96,9 @@ def test_runs_come_newest_first(local_azure: LocalAzure):
     records, tag = Records(local_azure.settings), uuid4().hex
     for hour in (2, 3, 1):
         records.save_run(
-            RunRecord(f"{tag}-{hour}", "c", "develop", "someone", "running", "…", f"2025-12-09T0{hour}:00")
+            RunRecord(
+                f"{tag}-{hour}", "c", "develop", "someone", RunStatus.RUNNING, "…", f"2025-12-09T0{hour}:00"
+            )
         )
     assert [run.id for run in records.runs() if run.id.startswith(tag)] == [
         f"{tag}-{hour}" for hour in (3, 2, 1)
