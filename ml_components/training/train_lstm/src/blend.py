@@ -1,10 +1,10 @@
 """The blend: ridge and LSTM on standardised windows, weighed per sensor by their errors on validation windows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from lstm import EPSILON, TrainedLstm, fit_lstm
-from ridge import Ridge, fit_ridge, refit_ridge
+from ridge import Ridge, fit_ridge
 from shared.circuit import Hyperparameters
 from shared.windows import Windows
 
@@ -62,11 +62,6 @@ class Blend:
         """Lower and upper bounds of the forecasts, in sensor units."""
         forecast, width = self.predict(inputs), _spread(self.scale.standardise(inputs)) * self.scale.deviation
         return forecast + self.lower * width, forecast + self.upper * width
-
-    def refit_ridge(self, windows: Windows) -> "Blend":
-        """The ridge fitted on `windows` (training and validation) with the penalties found; the rest as it is."""
-        inputs, targets = self.scale.standardise(windows.inputs), self.scale.standardise(windows.targets)
-        return replace(self, ridge=refit_ridge(inputs, targets, self.ridge.penalties))
 
 
 def fit_blend(scale: Scale, train: Windows, validation: Windows, chosen: Hyperparameters) -> Blend:

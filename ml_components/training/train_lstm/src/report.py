@@ -73,8 +73,7 @@ def _card(circuit: Circuit, series: Series, document: dict[str, Any]) -> str:
         "A ridge regression per sensor and an LSTM shared by the sensors (instance normalisation, patches of "
         f"{chosen.patch}), mixed per sensor by their errors on the validation windows. Intervals are the "
         f"{INTERVAL[0]:.0%} and {INTERVAL[1]:.0%} quantiles of the validation residuals per step ahead, and widen "
-        "with the look-back's spread. Once everything was chosen, the ridge was fitted again on training and "
-        "validation windows; the figures below are from before.",
+        "with the look-back's spread.",
         "",
         f"- Readings: {series.time(0):%Y-%m-%d} to {series.time(len(series.values) - 1):%Y-%m-%d} (cutoff "
         f"{circuit.cutoff_date}), {document['rows']} steps, {series.missing_share:.2%} missing",

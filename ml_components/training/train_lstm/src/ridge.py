@@ -9,11 +9,10 @@ PENALTIES = np.logspace(-3, 4, 15)
 
 @dataclass(frozen=True)
 class Ridge:
-    """weights [sensors, look_back, horizon], bias [sensors, horizon], the penalty chosen per sensor."""
+    """weights [sensors, look_back, horizon], bias [sensors, horizon]."""
 
     weights: np.ndarray
     bias: np.ndarray
-    penalties: tuple[float, ...]
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """[windows, look_back, sensors] → [windows, horizon, sensors]."""
@@ -57,22 +56,12 @@ def fit_ridge(
     inputs: np.ndarray, targets: np.ndarray, check_inputs: np.ndarray, check_truth: np.ndarray
 ) -> Ridge:
     """One ridge per sensor; its penalty is the one with the least error on the check windows."""
-    penalties = tuple(
-        _best_penalty(
-            _Decomposed.of(inputs[..., s], targets[..., s]), check_inputs[..., s], check_truth[..., s]
-        )
-        for s in range(inputs.shape[2])
-    )
-    return refit_ridge(inputs, targets, penalties)
-
-
-def refit_ridge(inputs: np.ndarray, targets: np.ndarray, penalties: tuple[float, ...]) -> Ridge:
-    """The same penalties on other windows."""
-    fitted = [
-        _Decomposed.of(inputs[..., s], targets[..., s]).solve(penalty) for s, penalty in enumerate(penalties)
-    ]
+    fitted: list[tuple[np.ndarray, np.ndarray]] = []
+    for s in range(inputs.shape[2]):
+        equations = _Decomposed.of(inputs[..., s], targets[..., s])
+        fitted.append(equations.solve(_best_penalty(equations, check_inputs[..., s], check_truth[..., s])))
     weights, bias = zip(*fitted, strict=True)
-    return Ridge(np.stack(weights), np.stack(bias), penalties)
+    return Ridge(np.stack(weights), np.stack(bias))
 
 
 def _best_penalty(equations: _Decomposed, inputs: np.ndarray, truth: np.ndarray) -> float:

@@ -22,7 +22,7 @@ from shared.circuit import Circuit, load_circuit
 from shared.errors import LOG, InputError, run_command
 from shared.metrics import metrics_document, seasonal_naive
 from shared.readings import load_training_series
-from shared.windows import Windows, make_windows, split_rows, split_windows
+from shared.windows import Windows, split_rows, split_windows
 
 if TYPE_CHECKING:
     from blend import Blend
@@ -45,13 +45,10 @@ def main() -> None:
 
     from blend import Scale, fit_blend  # imports TensorFlow: only now that the inputs are known to be good
 
-    split, chosen = split_rows(circuit, series), circuit.hyperparameters
+    split = split_rows(circuit, series)
     clock = time.perf_counter()
-    chosen_blend = fit_blend(
-        Scale.of(series.values[: split.train]), parts["train"], parts["validation"], chosen
-    )
-    known = make_windows(series.values, 0, split.validation, chosen.look_back, chosen.horizon, chosen.max_gap)
-    blend = chosen_blend.refit_ridge(known)
+    scale = Scale.of(series.values[: split.train])
+    blend = fit_blend(scale, parts["train"], parts["validation"], circuit.hyperparameters)
     training = {
         "epochs": len(blend.lstm.training_loss),
         "seconds": round(time.perf_counter() - clock, 2),
@@ -62,13 +59,13 @@ def main() -> None:
         circuit, blend, training, parts["validation"], Path(arguments.trained_model)
     )
     _say(started, f"exported, parity {training['onnx_parity']:.1g}")
-    document = validation_document(circuit, len(series.values), parts, chosen_blend, training)
+    document = validation_document(circuit, len(series.values), parts, blend, training)
     Path(arguments.metrics).write_text(json.dumps(document, indent=2), encoding="utf-8")
 
     from report import write_artifacts
 
     artifacts = Path(arguments.artifacts)
-    write_artifacts(artifacts, circuit, series, chosen_blend, parts["validation"], document)
+    write_artifacts(artifacts, circuit, series, blend, parts["validation"], document)
     _log(circuit, document, artifacts)
     _say(started, f"mse {document['standardised']['mse']:.3f} on validation windows")
 
@@ -89,7 +86,7 @@ def export(
 def validation_document(
     circuit: Circuit, rows: int, parts: Mapping[str, Windows], blend: "Blend", training: dict[str, Any]
 ) -> dict[str, Any]:
-    """metrics.json of the validation windows, of the models as they were before they had seen them."""
+    """metrics.json of the validation windows."""
     validation, chosen = parts["validation"], circuit.hyperparameters
     return metrics_document(
         circuit,
