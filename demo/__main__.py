@@ -1,6 +1,7 @@
 """`python -m demo`: what `make demo` runs."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -42,6 +43,7 @@ def main(
     config: Annotated[Path, typer.Option(help="What the local Azure stands up.")] = DEFAULT_CONFIG,
 ) -> None:
     """The whole journey on this machine: a push becomes trained, approved, promoted, deployed and scored models."""
+    signal.signal(signal.SIGTERM, _interrupt)
     console = Console(soft_wrap=True) if not sys.stdout.isatty() else Console()
     state = state.absolute()
     try:
@@ -57,9 +59,13 @@ def main(
         raise typer.Exit(130) from None
 
 
+def _interrupt(_: int, __: object) -> None:
+    raise KeyboardInterrupt  # as Ctrl-C: the local Azure ends with us
+
+
 def _journey(console: Console, plants: Sequence[Plant], config: Path, state: Path, yes: bool) -> None:
     with server.running(config, state) as running:
-        console.print(f"Mailbox: {running.azure}/mailbox   Board: {running.functions}/", highlight=False)
+        console.print(f"Mailbox: {running.pages}/mailbox   Board: {running.functions}/", highlight=False)
         if not yes:
             console.print("You are the approvers: open the mails in the mailbox, and decide.")
         Journey(console, running, plants, yes).run()
@@ -69,7 +75,7 @@ def _journey(console: Console, plants: Sequence[Plant], config: Path, state: Pat
 
 def _serve(console: Console, running: server.Server) -> None:
     console.print(
-        f"Serving until Ctrl-C. Mailbox: {running.azure}/mailbox   Board: {running.functions}/",
+        f"Serving until Ctrl-C. Mailbox: {running.pages}/mailbox   Board: {running.functions}/",
         highlight=False,
     )
     try:

@@ -52,7 +52,7 @@ class Journey:
         self.circuits = tuple(
             CircuitKey(plant.plant_id, group.circuit_id) for plant in self.plants for group in plant.circuits
         )
-        where = f"mailbox {self.server.azure}/mailbox   board {self.server.functions}/"
+        where = f"mailbox {self.server.pages}/mailbox   board {self.server.functions}/"
         self.progress = Progress(self.console, self.circuits, where)
         self._approvers = Approvers(self.server.azure, self.server.environment["SSL_CERT_FILE"])
 

@@ -45,6 +45,11 @@ class Server:
         return self.environment["LOCALAZURE_URL"]
 
     @property
+    def pages(self) -> str:
+        """Where a browser finds the mailbox: the azure server without TLS."""
+        return self.environment["LOCALAZURE_PAGES_URL"]
+
+    @property
     def functions(self) -> str:
         return self.environment["BUSBAR_PUBLIC_URL"]
 
