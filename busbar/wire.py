@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from durabletask import task
 
 from busbar.codec import from_wire, to_wire
+from busbar.domain.errors import BusbarError
 
 Context = task.OrchestrationContext
 type Steps[T] = Generator[task.Task[Any], Any, T]
@@ -19,6 +20,9 @@ RETRY = task.RetryPolicy(
     backoff_coefficient=3.0,
     max_retry_interval=timedelta(minutes=2),
 )
+
+
+_FAILED = "busbar.failed"
 
 
 class StepFailed(Exception):
@@ -44,7 +48,10 @@ def result_type(function: Callable[..., Any]) -> Any:
 def call[Q, R](ctx: Context, activity: Callable[..., R], request: Q) -> Steps[R]:
     """Run an activity, with retries; raises `StepFailed`."""
     pending = ctx.call_activity(activity.__name__, input=to_wire(request), retry_policy=RETRY)
-    return from_wire(result_type(activity), (yield from _result(pending)))
+    result = yield from _result(pending)
+    if isinstance(result, dict) and _FAILED in result:
+        raise StepFailed(result[_FAILED])
+    return from_wire(result_type(activity), result)
 
 
 def child[Q, R](
@@ -100,7 +107,12 @@ def activity(function: Callable[..., Any], bound: Callable[[Any], Any]) -> Calla
     """What the host registers for an activity: plain JSON in, plain JSON out, clients bound."""
 
     def run(request: Any) -> Any:
-        return to_wire(bound(from_wire(request_type(function), request)))
+        try:
+            return to_wire(bound(from_wire(request_type(function), request)))
+        except BusbarError as error:
+            if not error.permanent:
+                raise
+            return {_FAILED: f"{type(error).__name__}: {error}"}  # a value: the host would try an error again
 
     run.__name__ = function.__name__
     return run

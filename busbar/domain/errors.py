@@ -2,11 +2,15 @@
 
 
 class BusbarError(Exception):
-    """Base of every error that Busbar raises on purpose."""
+    """Base of every error that Busbar raises on purpose. A `permanent` one does not go away by trying again."""
+
+    permanent = False
 
 
 class BadRequest(BusbarError):
     """Input from outside is wrong; `field` names the part. The sender can mend it."""
+
+    permanent = True
 
     def __init__(self, field: str, problem: str):
         super().__init__(f"{field}: {problem}")
@@ -16,9 +20,13 @@ class BadRequest(BusbarError):
 class ConfigurationError(BusbarError):
     """The fleet's files at a commit are wrong. The author of the commit can mend it."""
 
+    permanent = True
+
 
 class VersionConflict(BusbarError):
     """Content changed under a version that is already registered. The author of the commit can mend it."""
+
+    permanent = True
 
 
 class NotFound(BusbarError):
@@ -39,3 +47,5 @@ class AccessDenied(BusbarError):
 
 class Rejected(BusbarError):
     """A service refused a request as wrong; repeating it does not help. The message carries its own reason."""
+
+    permanent = True

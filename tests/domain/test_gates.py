@@ -95,7 +95,8 @@ def test_results_say_what_was_measured_and_what_was_asked():
 def test_all_passed():
     found = evaluate(GateInput(GOOD, Thresholds(max_mae=5), ScaleFreePolicy()))
     assert passed(found)
-    assert summary(found) == "all 2 gates passed"
+    assert summary(found) == "; ".join(map(str, found))
+    assert "max_mae passed: 4 (limit ≤ 5)" in summary(found)
 
 
 def test_metrics_are_read_from_the_evaluation():

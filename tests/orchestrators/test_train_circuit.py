@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from busbar.domain.circuits import CircuitKey
+from busbar.domain.errors import Rejected
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Backoff
 from busbar.domain.routing import job_finished
@@ -125,3 +126,19 @@ def test_an_activity_that_keeps_failing_quarantines_the_circuit(
         Verdict.QUARANTINED,
         "PermissionError: AuthorizationFailed",
     )
+
+
+def test_a_permanent_error_is_not_tried_again(play: Callable[..., Any]) -> None:
+    activities = [activity for activity in AzureML().activities() if activity.__name__ != "submit_training"]
+
+    def submit_training(request: Any) -> Any:
+        raise Rejected("dev has no compute 'gpu'")
+
+    world = World([*activities, submit_training])
+
+    async def script(stage: Stage) -> CircuitOutcome:
+        await stage.start(train_circuit, training(KEY), "c")
+        return await stage.result(train_circuit, "c")
+
+    assert play(world, script).sentence == "Rejected: dev has no compute 'gpu'"
+    assert world.count()["submit_training"] == 1

@@ -11,7 +11,7 @@ from busbar.domain.approval import ApprovalRequest, Choice, Vote
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.gates import GateInput, Metrics, evaluate, passed, summary
 from busbar.domain.policies import GateName, ScaleFreePolicy, Stage, Thresholds
-from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
+from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, RunStatus, ScoringRecord
 from busbar.domain.release import Pin, ReleaseSet
 from busbar.domain.training import Verdict
 
@@ -91,8 +91,8 @@ def request(
     )
 
 
-def _run(commit: str, status: str, sentence: str, release_id: str | None = None) -> RunRecord:
-    when = "2025-12-09T14:03:11Z" if status == "running" else "2025-12-08T09:40:00Z"
+def _run(commit: str, status: RunStatus, sentence: str, release_id: str | None = None) -> RunRecord:
+    when = "2025-12-09T14:03:11Z" if status is RunStatus.RUNNING else "2025-12-08T09:40:00Z"
     return RunRecord(f"train-{commit}", commit, "develop", "scientist", status, sentence, when, release_id)
 
 
@@ -134,12 +134,16 @@ def fleet(plants: int, circuits: int, seed: int = 7) -> pages.Board:
     runs = (
         _run(
             COMMIT,
-            "running",
+            RunStatus.RUNNING,
             f"train {len(keys)} of {len(keys)} circuits: cutoff_date 2025-12-01 → 2025-12-09",
         ),
-        _run("6113728f27ae82c7b1a177c8", "completed", "trained 1 of 1 circuits; 1 passed", released.id),
         _run(
-            "99aa728f27ae82c7b1a177c8", "failed", "config/circuits.yaml line 14: '2025-13-01' is not a date"
+            "6113728f27ae82c7b1a177c8", RunStatus.COMPLETED, "trained 1 of 1 circuits; 1 passed", released.id
+        ),
+        _run(
+            "99aa728f27ae82c7b1a177c8",
+            RunStatus.FAILED,
+            "config/circuits.yaml line 14: '2025-13-01' is not a date",
         ),
     )
     vote = Vote("x", OPERATOR.object_id, OPERATOR.login, Choice.APPROVE)

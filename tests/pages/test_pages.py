@@ -14,7 +14,7 @@ from busbar import pages
 from busbar.domain.approval import ApprovalVerdict, Choice, Outcome, Vote
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.policies import Stage
-from busbar.domain.records import RunRecord
+from busbar.domain.records import RunRecord, RunStatus
 from busbar.pages import LinkState
 from busbar.pages.render import moment, number, percent, short, tone
 from busbar.pages.rows import BAR_END, in_order, skill_bar
@@ -139,7 +139,7 @@ def test_a_board_row_reads_across_the_stages():
         (pages.Board(), 30),
         (pages.Board((samples.record(KEY, samples.metrics()),)), 30),
         (pages.Board((samples.record(KEY),)), 5),
-        (pages.Board(runs=(RunRecord("r", "c", "b", "p", "running", "s", "t"),)), 5),
+        (pages.Board(runs=(RunRecord("r", "c", "b", "p", RunStatus.RUNNING, "s", "t"),)), 5),
     ],
 )
 def test_the_board_looks_again_soon_while_something_runs(board: pages.Board, seconds: int):
@@ -239,7 +239,7 @@ def test_hostile_text_stays_text_and_no_page_needs_script_or_inline_style():
     record = replace(
         samples.record(KEY, samples.metrics()), reason=HOSTILE, commit=HOSTILE, verdict="quarantined"
     )  # type: ignore[arg-type] - a plain string is a verdict too
-    run = RunRecord(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+    run = RunRecord(HOSTILE, HOSTILE, HOSTILE, HOSTILE, RunStatus.FAILED, HOSTILE, HOSTILE, HOSTILE)
     shown = view()
     request = replace(shown.request, subject=HOSTILE, summary=HOSTILE, requester=HOSTILE, approvers=(person,))
     vote = Vote("r", "x", HOSTILE, Choice.APPROVE, HOSTILE, (shown.release.pins[0].key,))  # type: ignore[union-attr] - the sample has one
