@@ -7,6 +7,7 @@ delta-rs and obstore read from the environment themselves.
 import os
 import re
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,9 +97,15 @@ def _store(folder: str) -> Any:
 
 
 def _token(scope: str) -> str:
+    return _credential().get_token(scope).token
+
+
+@cache
+def _credential() -> Any:
+    """One for the process: it keeps a token until shortly before it expires."""
     from azure.identity import DefaultAzureCredential
 
-    return DefaultAzureCredential().get_token(scope).token
+    return DefaultAzureCredential()
 
 
 def _of_datastore(found: re.Match[str]) -> str:
