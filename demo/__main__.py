@@ -52,7 +52,9 @@ def main(
         plants = _plants(console, data, mapping, state)
         _journey(console, plants, config, state, yes)
     except (UnusableError, JourneyError, server.ServerError, ApiError, GitError) as error:
-        console.print(f"[bold red]The demonstration stopped:[/] {error}", highlight=False)
+        console.print("The demonstration stopped:", style="bold red", end=" ")
+        console.print(str(error), markup=False, highlight=False)
+        console.print("Run it again to go on from here; `make demo RESET=1` starts over.", highlight=False)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("Stopped. `make demo` goes on where this ended.")

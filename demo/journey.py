@@ -3,17 +3,18 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from busbar.api import ApiError, Snapshot
+from busbar.codec import from_wire
 from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Stage
 from busbar.domain.records import RunStatus
+from busbar.domain.steps import ScoringOutcome
 from busbar.domain.training import Verdict
 from demo.approvers import Approvers
 from demo.fleet import REPLACED, digest, fleet_files, one_day_earlier
@@ -128,26 +129,18 @@ class Journey:
         """Forecast from the end of the last full day of data, through prod's batch endpoints."""
         day = max(plant.cutoff_date for plant in self.plants)
         with step(self.console, f"Scoring prod for {day}"):
-            self._finish(self.server.api.score(Stage.PROD, day.isoformat()), "the scoring", SCORING_SECONDS)
-        self._check_forecasts(day)
-
-    def _check_forecasts(self, day: date) -> None:
-        states = self.server.api.snapshot().circuits
-        served = [key for key in self.circuits if key in states and Stage.PROD in states[key].deployments]
+            said = self._finish(
+                self.server.api.score(Stage.PROD, day.isoformat()), "the scoring", SCORING_SECONDS
+            )
         current = {plant.plant_id for plant in self.plants if plant.cutoff_date == day}
-        forecast = 0
-        for key in served:
-            scoring = states[key].scorings.get(Stage.PROD)
-            if scoring and scoring.day == day.isoformat() and scoring.rows:
-                forecast += 1
-                continue
-            why = f"{scoring.status}: {scoring.reason}" if scoring else "no scoring on record"
-            if key.plant_id in current:
+        outcomes = from_wire(tuple[ScoringOutcome, ...], said)
+        for outcome in (outcome for outcome in outcomes if not outcome.done and outcome.key in self.circuits):
+            if outcome.key.plant_id in current:
                 raise JourneyError(
-                    f"{key} was not scored for {day} ({why}); see the logs in {self.server.logs}"
+                    f"{outcome.key} was not forecast: {outcome.sentence}; see {self.server.logs}"
                 )
-            self.progress.say(f"{key} has no readings up to {day}: not forecast")
-        self.progress.say(f"[green]✔[/] {forecast} circuits forecast")
+            self.progress.say(f"{outcome.key} has no readings up to {day}: not forecast")
+        self.progress.say(f"[green]✔[/] {sum(outcome.done for outcome in outcomes)} circuits forecast")
 
     def _change_one(self, clone: Clone, first: str) -> None:
         """A second push moves one circuit's cutoff date: exactly that circuit trains again."""
