@@ -12,6 +12,10 @@ from localazure.machine_learning.events import Events
 from localazure.machine_learning.routing import Json, Scope
 from localazure.machine_learning.storage import Storage
 from localazure.service import Runtime
+from localazure.web import azure_error
+
+_MANAGEMENT = ("https://management.azure.com", "https://management.core.windows.net")
+_MACHINE_LEARNING = "https://ml.azure."
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,15 @@ class Context:
     tokens: Tokens
 
     def authorize(self, request: Request) -> None:
-        """Refuses with 401 a request without a valid bearer token."""
-        self.tokens.authorize(request)
+        """Refuses with 401 a request without a valid bearer token for Azure's management or for Azure ML."""
+        audience = str(self.tokens.authorize(request)["aud"]).rstrip("/")
+        management = (self.runtime.addresses.azure, *_MANAGEMENT)
+        if audience not in management and not audience.startswith(_MACHINE_LEARNING):
+            raise azure_error(
+                401,
+                "InvalidAuthenticationTokenAudience",
+                f"The token is for {audience}, not for {management[0]}.",
+            )
 
 
 def timestamp() -> str:

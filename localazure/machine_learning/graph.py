@@ -60,7 +60,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Step:
-    """A part of a graph. `inputs` may hold bindings to the parent; `bound_outputs` name the parent's outputs it writes."""
+    """A part of a graph. `inputs` may bind to the parent; `bound_outputs` name the parent outputs that it writes."""
 
     work: "Task | Graph"
     inputs: Mapping[str, Value]

@@ -4,8 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
 
-from starlette.concurrency import run_in_threadpool
-
 from localazure.machine_learning.context import Context
 from localazure.machine_learning.environments import EnvironmentFailed
 from localazure.machine_learning.graph import (
@@ -23,7 +21,7 @@ from localazure.machine_learning.planning import plan_job
 from localazure.machine_learning.process import CommandFailed, end_leftover
 from localazure.machine_learning.runs import Run, Runs
 from localazure.machine_learning.storage import UnknownLocation
-from localazure.machine_learning.task import TaskRun
+from localazure.machine_learning.task import TaskRun, Workers
 from localazure.web import Refusal
 
 _log = logging.getLogger(__name__)
@@ -50,6 +48,7 @@ class Runner:
         self._slots: dict[tuple[str, str], asyncio.Semaphore] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
+        self._workers = Workers()
 
     async def start(self) -> None:
         """End what an earlier server left running and take up its unfinished jobs."""
@@ -62,7 +61,7 @@ class Runner:
             run for run in self._runs.all() if not run.is_finished and run.scope in self._context.scopes
         ]
         for run in unfinished:
-            await run_in_threadpool(end_leftover, TaskRun.folder(self._context, run), run.pid)
+            await self._workers.run(end_leftover, TaskRun.folder(self._context, run), run.pid)
         for run in sorted(unfinished, key=lambda item: item.created):
             if run.parent is None:
                 self._launch(run)
@@ -73,6 +72,7 @@ class Runner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._workers.close()
 
     def submit(self, run: Run) -> None:
         if self._loop is None:
@@ -108,7 +108,7 @@ class Runner:
         scope = self._context.scopes[run.scope]
 
         async def work() -> None:
-            plan = await run_in_threadpool(plan_job, self._context, scope, job["submitted"])
+            plan = await self._workers.run(plan_job, self._context, scope, job["submitted"])
             await self._execute(run, plan.work, plan.inputs, plan.work.outputs)
 
         await self._guarded(run, work())
@@ -143,7 +143,7 @@ class Runner:
             self._runs.change(run, status="Running")
             await self._execute_graph(run, work, inputs)
         else:
-            task = TaskRun(self._context, self._runs, run, work, inputs)
+            task = TaskRun(self._context, self._runs, run, work, inputs, self._workers)
             await task.execute(self._slots[run.scope, work.compute])
 
     async def _execute_graph(self, run: Run, graph: Graph, inputs: Mapping[str, Value]) -> None:

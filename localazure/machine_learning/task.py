@@ -2,11 +2,11 @@
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-
-from starlette.concurrency import run_in_threadpool
 
 from localazure.machine_learning.assets import read_asset
 from localazure.machine_learning.context import Context
@@ -22,6 +22,26 @@ from localazure.machine_learning.variables import job_variables
 LOG = "user_logs/std_log.txt"
 
 
+class Workers:
+    """Threads for the jobs' own file work: however many jobs wait, the API keeps its threads."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="jobs")
+        self._building: dict[str, asyncio.Lock] = {}
+
+    async def run[**P, T](self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, partial(work, *args, **options)
+        )
+
+    def building(self, environment: str) -> asyncio.Lock:
+        """Held while an environment is built: those who wait for it wait without a thread."""
+        return self._building.setdefault(environment, asyncio.Lock())
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
 @dataclass(frozen=True)
 class TaskRun:
     context: Context
@@ -29,6 +49,7 @@ class TaskRun:
     run: Run
     task: Task
     inputs: Mapping[str, Value]
+    workers: Workers
 
     @staticmethod
     def folder(context: Context, run: Run) -> Path:
@@ -42,18 +63,19 @@ class TaskRun:
         log.parent.mkdir(parents=True)
         try:
             self.runs.change(self.run, status="Preparing")
-            venv = await run_in_threadpool(self._environment, log)
+            async with self.workers.building(self.task.environment):
+                venv = await self.workers.run(self._environment, log)
             self.runs.change(self.run, status="Queued")
             async with slots:
                 self.runs.change(self.run, status="Running")
                 await self._run(folder, log, venv)
         finally:
-            await asyncio.shield(run_in_threadpool(self._keep_log, log))
+            await asyncio.shield(self.workers.run(self._keep_log, log))
             for name in ("code", "inputs", "outputs"):
                 shutil.rmtree(folder / name, ignore_errors=True)
 
     async def _run(self, folder: Path, log: Path, venv: Path) -> None:
-        command = await run_in_threadpool(self._fetch, folder)
+        command = await self.workers.run(self._fetch, folder)
         variables = job_variables(self.context, self._scope, self.run, venv, self.task.variables)
         await run_command(
             command,
@@ -62,7 +84,7 @@ class TaskRun:
             variables=variables,
             started=lambda pid: self.runs.change(self.run, pid=pid),
         )
-        await run_in_threadpool(self._store, folder)
+        await self.workers.run(self._store, folder)
 
     def _environment(self, log: Path) -> Path:
         found = parse_asset(self.task.environment, self._scope, self.context.scopes)
