@@ -60,8 +60,10 @@ class Server:
     def check(self) -> None:
         """Raises `ServerError` if our child has ended."""
         if self.child and self.child.poll() is not None:
+            last = self.log.read_text(errors="replace").strip().splitlines()[-4:]
             raise ServerError(
-                f"the local Azure ended with status {self.child.returncode}; its log: {self.log}"
+                f"the local Azure ended with status {self.child.returncode}; its log ({self.log}) ends:\n"
+                + "\n".join(last)
             )
 
 
