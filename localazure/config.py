@@ -75,7 +75,8 @@ class FunctionsApp(_Section):
 
 
 class Config(_Section):
-    """The whole of a local Azure. `settings` are the app's settings, with `{placeholders}` (see `Runtime.settings`)."""
+    """The whole of a local Azure. `settings` are the app's settings, with `{placeholders}`; `secrets` names secrets of
+    the app's own, generated once and put into settings as `{secret:name}`."""
 
     subscription_id: str = "00000000-0000-0000-0000-000000000001"
     tenant_id: str = "00000000-0000-0000-0000-0000000000aa"
@@ -87,6 +88,7 @@ class Config(_Section):
     event_grid: EventGrid = EventGrid()
     repositories: tuple[GitRepository, ...] = ()
     functions: FunctionsApp | None = None
+    secrets: tuple[str, ...] = ()
     settings: dict[str, str] = {}
 
     @model_validator(mode="after")

@@ -3,16 +3,17 @@
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 NAMES = ("functions_key", "webhook", "git_token", "identity_header", "event_grid_key")
 
 
-def load_or_create(state: Path) -> dict[str, str]:
-    """The secrets by name; a missing one is generated and written before it is handed out."""
+def load_or_create(state: Path, more: Sequence[str] = ()) -> dict[str, str]:
+    """The secrets by name, `more` of the app's own among them; a missing one is generated and written first."""
     path = state / "secrets.json"
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    missing = [name for name in NAMES if name not in known]
+    missing = [name for name in (*NAMES, *more) if name not in known]
     if missing:
         known |= {name: secrets.token_urlsafe(32) for name in missing}
         _write(path, json.dumps(known, indent=2))
