@@ -23,6 +23,7 @@ from demo.tables import UnusableError
 DEFAULT_STATE = Path(".localazure")
 DEFAULT_CONFIG = Path("infra/local.yaml")
 SHOWN_FINDINGS = 40
+LOG_WIDTH = 140
 
 
 def main(
@@ -44,7 +45,7 @@ def main(
 ) -> None:
     """The whole journey on this machine: a push becomes trained, approved, promoted, deployed and scored models."""
     signal.signal(signal.SIGTERM, _interrupt)
-    console = Console(soft_wrap=True) if not sys.stdout.isatty() else Console()
+    console = Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH, soft_wrap=True)
     state = state.absolute()
     try:
         if reset:

@@ -115,6 +115,8 @@ class Journey:
             run = snapshot.run(run_id)
             return run is not None and run.status.ended
 
+        done = ended(self.server.api.snapshot())
+        self.progress.say(f"{heading} was handled by an earlier run" if done else heading)
         with self.progress:
             snapshot = self._until(ended, heading, RUN_SECONDS)
         run = snapshot.run(run_id)
@@ -123,7 +125,7 @@ class Journey:
             raise JourneyError(
                 f"run {run_id} {said}; see {self.server.functions}/ and the logs in {self.server.logs}"
             )
-        self.progress.say(f"[green]✔[/] {heading}: {run.sentence}")
+        self.progress.say(f"[green]✔[/] {run.sentence}")
 
     def _score(self) -> None:
         """Forecast from the end of the last full day of data, through prod's batch endpoints."""
@@ -178,7 +180,10 @@ class Journey:
         if retrained != [changed]:
             trained = ", ".join(map(str, retrained)) or "none"
             raise JourneyError(f"the push changed {changed}; trained: {trained}")
-        self.progress.say(f"[green]✔[/] exactly {changed} trained again: {states[changed].record.reason}")
+        others = len(self.circuits) - 1
+        self.progress.say(
+            f"[green]✔[/] exactly {changed} trained again; the other {others} kept their models"
+        )
 
     def _finish(self, instance_id: str, what: str, seconds: float) -> Any:
         """Wait for an orchestration and give what it returned; raises `JourneyError` with its error."""

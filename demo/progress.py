@@ -39,7 +39,7 @@ class Progress:
     _began: float = field(default_factory=time.monotonic)
     _snapshot: Snapshot = EMPTY
     _live: Live | None = None
-    _line: str = ""
+    _told: list[str] = field(default_factory=list[str])
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -60,9 +60,11 @@ class Progress:
         self._snapshot = snapshot
         if self._live:
             self._live.update(self.render())
-        elif (line := self._summary()) != self._line:
-            self._line = line
-            self.say(line)
+        else:
+            for line in self._lines():
+                if line and line not in self._told:
+                    self.say(line)
+            self._told = self._lines()
 
     @property
     def elapsed(self) -> float:
@@ -92,21 +94,16 @@ class Progress:
         run = self._snapshot.run(self.run_id) if self.run_id else None
         return f"{run.status}: {run.sentence}" if run else ""
 
-    def _summary(self) -> str:
+    def _lines(self) -> list[str]:
+        """The fleet in numbers, the run's sentence, and what is asked: each is told again when it has changed."""
         states = [state for key in self.circuits if (state := self._snapshot.circuits.get(key))]
         counts = {verdict: sum(state.record.verdict is verdict for state in states) for verdict in Verdict}
         parts = [f"{count} {verdict}" for verdict, count in counts.items() if count]
         served = [f"{stage} {sum(stage in state.deployments for state in states)}" for stage in Stage]
-        pending = [
-            f"asked: {ask.gate} ({len(ask.votes)} of {ask.quorum} votes)" for ask in self._snapshot.pending
-        ]
-        lines = [
-            ", ".join(parts),
-            f"serving {', '.join(served)}" if states else "",
-            *pending,
-            self._sentence(),
-        ]
-        return f"{self.heading}: {'; '.join(filter(None, lines))}"
+        numbers = f"{', '.join(parts)}; serving in {', '.join(served)}" if states else ""
+        run = self._snapshot.run(self.run_id) if self.run_id else None
+        sentence = self._sentence() if run and not run.status.ended else ""
+        return [numbers, sentence, *(_asked(ask).plain for ask in self._snapshot.pending)]
 
 
 def _cells(state: CircuitState | None) -> list[str]:

@@ -110,8 +110,8 @@ def autoregressive(random: np.random.Generator, length: int, memory: float, devi
 
 
 def _with_gaps(values: Series, random: np.random.Generator) -> Series:
-    """About 1 % of the cells missing: single drop-outs and a few outages of some hours."""
+    """About 1 % of the cells missing: single drop-outs, and a few outages of some hours, none in the last ten days."""
     values = np.where(random.random(len(values)) < 0.004, np.nan, values)
-    for start in random.integers(0, len(values), size=4):
+    for start in random.integers(0, len(values) - 240, size=4):
         values[start : start + random.integers(2, 10)] = np.nan
     return values
