@@ -1,6 +1,6 @@
 """What activities read from the fleet's repository, at the commit being handled."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -71,7 +71,7 @@ def read_yaml(files: dict[str, bytes], path: str) -> dict[str, Any]:
 
 
 @contextmanager
-def materialised(files: dict[str, bytes]) -> Iterator[Path]:
+def materialised(files: dict[str, bytes]) -> Generator[Path]:
     """The files in a temporary folder, as the Azure ML SDK wants them, while the context lasts."""
     with TemporaryDirectory(prefix="components-") as folder:
         for path, content in files.items():

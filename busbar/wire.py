@@ -45,7 +45,7 @@ def result_type(function: Callable[..., Any]) -> Any:
     return returned.__args__[-1] if getattr(returned, "__origin__", None) is Steps else returned
 
 
-def call[Q, R](ctx: Context, activity: Callable[..., R], request: Q) -> Steps[R]:
+def call[R](ctx: Context, activity: Callable[..., R], request: object) -> Steps[R]:
     """Run an activity, with retries; raises `StepFailed`."""
     pending = ctx.call_activity(activity.__name__, input=to_wire(request), retry_policy=RETRY)
     result = yield from _result(pending)

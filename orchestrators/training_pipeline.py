@@ -59,7 +59,9 @@ def training_pipeline(ctx: Context, request: TrainingRun) -> Steps[str]:
         ctx, compose_release, ReleaseRequest(request, components.assets, tuple(outcomes))
     )
     yield from call(ctx, note_commit, CommitNote(request.commit, "success", sentence, request.id))
-    yield from _note(ctx, request, RunStatus.WAITING, f"{sentence}; {release.id} waits for approval", release.id)
+    yield from _note(
+        ctx, request, RunStatus.WAITING, f"{sentence}; {release.id} waits for approval", release.id
+    )
     environment_promoted = yield from join(promote_environment, promoting)
     if not environment_promoted.done:
         return (yield from _finish(ctx, request, environment_promoted.sentence, failed=True))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Literal
 
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.events import ZERO_COMMIT, JobStatus
@@ -350,12 +351,15 @@ class MergeRun:
         return TrainingRun(self.id, self.commit, "", self.requester)
 
 
+type CommitState = Literal["pending", "success", "failure", "error"]
+
+
 @dataclass(frozen=True)
 class CommitNote:
     """A commit status: `state` is pending, success, failure or error; `text` may be long."""
 
     commit: str
-    state: str
+    state: CommitState
     text: str
     run: str
     context: str = "busbar/training"

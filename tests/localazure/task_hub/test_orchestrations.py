@@ -126,9 +126,17 @@ def test_custom_status_and_history_are_kept(run, open_hub):
             assert hub.hub.get("one").custom_status == '{"at": 4}'
             kinds = [event.WhichOneof("eventType") for event in hub.hub.history("one")]
         assert kinds == (
-            ["orchestratorStarted", "executionStarted", "taskScheduled"]
-            + ["orchestratorStarted", "taskCompleted", "taskScheduled"]
-            + ["orchestratorStarted", "taskCompleted", "executionCompleted"]
+            [
+                "orchestratorStarted",
+                "executionStarted",
+                "taskScheduled",
+                "orchestratorStarted",
+                "taskCompleted",
+                "taskScheduled",
+                "orchestratorStarted",
+                "taskCompleted",
+                "executionCompleted",
+            ]
         )
 
     run(scenario())
@@ -401,7 +409,8 @@ def test_scheduled_start_waits_even_for_events(run, open_hub):
             await hub.hub.start("wait_for_event", None, "i", start_at=due)
             await hub.hub.raise_event("i", "go", "1")
             instance = await hub.finished("i")
-            assert instance.output == "1" and instance.completed >= due
+            assert instance.output == "1"
+            assert instance.completed >= due
 
     run(scenario())
 
