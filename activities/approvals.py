@@ -15,6 +15,7 @@ from busbar.domain.circuits import CircuitKey, Fleet
 from busbar.domain.errors import ConfigurationError, NotFound
 from busbar.domain.policies import ApprovalPolicy, GateName, Policies
 from busbar.domain.steps import EnvironmentPromotion, ReleaseQuestion
+from busbar.domain.wording import counted
 from busbar.fleet.repository import fleet_at
 from busbar.settings import Settings
 
@@ -60,8 +61,8 @@ def release_question(
     return _question(
         identity=release.id,
         gate=request.gate,
-        subject=f"{_VERB[request.gate]}: {release.id}, {len(shown.pins)} circuits",
-        summary=f"{len(shown.pins)} models trained from commit {release.commit[:8]} by {release.requester}.",
+        subject=f"{_VERB[request.gate]}: {release.id}, {counted(len(shown.pins), 'circuit')}",
+        summary=f"{counted(len(shown.pins), 'model')} trained from commit {release.commit[:8]} by {release.requester}.",
         digest=shown.digest,
         requester=release.requester,
         fleet=fleet_at(repository, release.commit),

@@ -9,6 +9,7 @@ from busbar.domain.events import ZERO_COMMIT
 from busbar.domain.policies import Policies
 from busbar.domain.steps import FleetRead, PlanRequest, TrainingPlan, TrainingRun
 from busbar.domain.training import Decision, PinnedData, Trained, decide, training_hash
+from busbar.domain.wording import counted
 from busbar.fleet.repository import fleet_at
 
 
@@ -69,7 +70,7 @@ def _changes(run: TrainingRun, fleet: Fleet, repository: Repository) -> tuple[Ch
 
 def _sentence(decisions: tuple[Decision, ...], without_data: int) -> str:
     training = [decision for decision in decisions if decision.train]
-    parts = [f"{len(training)} of {len(decisions)} circuits train"]
+    parts = [f"{len(training)} of {counted(len(decisions), 'circuit')} to train"]
     if 0 < len(training) <= 3:
         parts += [decision.reason for decision in training]
     if without_data:

@@ -4,6 +4,7 @@ from activities.approvals import release_question
 from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
 from busbar.domain.policies import GateName, Stage
 from busbar.domain.steps import CircuitDeployment, Promotion, ReleaseQuestion, StageDeployment
+from busbar.domain.wording import counted
 from busbar.wire import Context, StepFailed, Steps, call, child, children, sleep
 from orchestrators.approval import approval
 
@@ -33,7 +34,7 @@ def deploy_release(ctx: Context, request: StageDeployment) -> Steps[Promotion]:
         if isinstance(result, StepFailed)
     }
     done = len(release.kept) - len(held)
-    sentence = f"{done} of {len(release.kept)} circuits deployed to {stage} ({verdict.sentence})"
+    sentence = f"{done} of {counted(len(release.kept), 'circuit')} deployed to {stage} ({verdict.sentence})"
     return Promotion(done > 0, "; ".join([sentence, *held.values()]), release.less(tuple(held)))
 
 

@@ -6,6 +6,7 @@ from activities.models import look_in_registry, record_promoted, share_model
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName
 from busbar.domain.steps import EnvironmentPromotion, ModelPromotion, Promotion, Release, ReleaseQuestion
+from busbar.domain.wording import counted
 from busbar.wire import Context, StepFailed, Steps, call, child, children, sleep
 from orchestrators.approval import approval
 
@@ -33,7 +34,7 @@ def promote_models(ctx: Context, request: Release) -> Steps[Promotion]:
     failed = yield from _share_all(ctx, release)
     release = release.less(tuple(failed))
     done = len(release.kept)
-    sentence = f"{done} of {len(request.kept)} models promoted ({verdict.sentence})"
+    sentence = f"{done} of {counted(len(request.kept), 'model')} promoted ({verdict.sentence})"
     return Promotion(done > 0, "; ".join([sentence, *failed.values()]), release)
 
 

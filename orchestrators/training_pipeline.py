@@ -24,6 +24,7 @@ from busbar.domain.steps import (
     TrainingRun,
 )
 from busbar.domain.training import Assets, Verdict
+from busbar.domain.wording import counted
 from busbar.wire import Context, StepFailed, Steps, call, child, children, join, start
 from orchestrators.deploy_release import deploy_release
 from orchestrators.promote_models import promote_environment, promote_models
@@ -119,7 +120,7 @@ def _sentence(plan: TrainingPlan, outcomes: list[CircuitOutcome]) -> str:
         return plan.sentence
     counts = {verdict: sum(outcome.verdict is verdict for outcome in outcomes) for verdict in Verdict}
     parts = [f"{count} {verdict}" for verdict, count in counts.items() if count]
-    return f"{len(outcomes)} circuits: {', '.join(parts)}"
+    return f"{counted(len(outcomes), 'circuit')}: {', '.join(parts)}"
 
 
 def _refuse(ctx: Context, run: TrainingRun, problem: str) -> Steps[str]:

@@ -61,10 +61,14 @@ class GateResult:
     measured: float
     limit: float
 
+    @property
+    def sign(self) -> str:
+        """How a measured value must stand to the limit."""
+        return ">" if self.gate == SKILL_GATE else "≥" if self.gate.startswith("min_") else "≤"
+
     def __str__(self) -> str:
-        sign = ">" if self.gate == SKILL_GATE else "≥" if self.gate.startswith("min_") else "≤"
         verdict = "passed" if self.passed else "failed"
-        return f"{self.gate} {verdict}: {self.measured:.4g} (limit {sign} {self.limit:.4g})"
+        return f"{self.gate} {verdict}: {self.measured:.4g} (limit {self.sign} {self.limit:.4g})"
 
 
 @dataclass(frozen=True)
