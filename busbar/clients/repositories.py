@@ -2,7 +2,6 @@
 
 import base64
 import io
-import tarfile
 import threading
 import time
 from collections import OrderedDict
@@ -190,6 +189,8 @@ def _message(response: "httpx.Response") -> str:
 
 def _unpacked(archive: bytes) -> Files:
     """The files of an archive by path, less its one top folder."""
+    import tarfile  # only where a commit is read: the app's import stays cheap
+
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         read = ((entry.name, tar.extractfile(entry)) for entry in tar if entry.isfile())
         return {name.split("/", 1)[1]: file.read() for name, file in read if file}

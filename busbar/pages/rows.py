@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from statistics import median
 
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Stage
@@ -147,6 +146,8 @@ def plants(board: Board) -> tuple[Plant, ...]:
 
 
 def totals(board: Board) -> Totals:
+    from statistics import median  # brings fractions and decimal along: not at the app's import
+
     verdicts = Counter(record.verdict for record in board.circuits)
     skills = [record.metrics.skill_seasonal_naive for record in board.circuits if record.metrics]
     return Totals(
