@@ -4,14 +4,21 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from typing import Any, Literal
 
+from ruamel.yaml import YAML
+
+from busbar.clients.machine_learning import ModelState
+from busbar.clients.machine_learning.workspaces import require_same
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Vote
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable, VersionConflict
+from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
 from busbar.domain.release import ReleaseSet
+from busbar.domain.steps import DeploymentState, JobState
 
 NOON = "2025-12-09T12:00:00+00:00"
 
@@ -119,9 +126,10 @@ class FakeRecords(_Fake):
         self._reach()
         self._offers.setdefault(stage, {})[id] = None
 
-    def latest_release(self, stage: Stage) -> ReleaseSet | None:
+    def latest_release(self, stage: Stage) -> str | None:
+        """The id of the release set that was offered last; a repeated offer is not a later one."""
         self._reach()
-        return self.release(list(self._offers[stage])[-1]) if self._offers.get(stage) else None
+        return next(reversed(self._offers.get(stage, {})), None)
 
 
 @dataclass
@@ -160,8 +168,13 @@ class FakeApprovals(_Fake):
         self._reach()
         return tuple(self._votes.get(id, {}).values())
 
-    def cast(self, vote: Vote) -> None:
+    def _known(self, id: str) -> None:
         self._reach()
+        if id not in self._requests:
+            raise NotFound(f"there is no approval request {id}")
+
+    def cast(self, vote: Vote) -> None:
+        self._known(vote.request_id)
         votes = self._votes.setdefault(vote.request_id, {})
         if vote.object_id in votes or vote.request_id in self._verdicts:
             raise Conflict(f"{vote.login} has voted, or {vote.request_id} is decided")
@@ -172,7 +185,7 @@ class FakeApprovals(_Fake):
         return self._verdicts.get(id)
 
     def decide(self, verdict: ApprovalVerdict) -> None:
-        self._reach()
+        self._known(verdict.request_id)
         first = self._verdicts.setdefault(verdict.request_id, verdict)
         if first.outcome is not verdict.outcome:
             raise Conflict(f"{verdict.request_id} is already {first.outcome}")
@@ -188,11 +201,18 @@ class FakeLedger(_Fake):
     _heads: dict[str, str] = field(default_factory=dict[str, str])
 
     def claim(self, event_id: str, *, seconds: float = 120) -> bool:
+        """True: yours to handle. False: it is done. Raises `TemporarilyUnavailable` while somebody holds it."""
         self._reach()
-        if event_id in self._done or self._claims.get(event_id, float("-inf")) > self.clock():
+        if event_id in self._done:
             return False
+        if self._claims.get(event_id, float("-inf")) > self.clock():
+            raise TemporarilyUnavailable(f"event {event_id} is being handled by somebody else")
         self._claims[event_id] = self.clock() + seconds
         return True
+
+    def release(self, event_id: str) -> None:
+        self._reach()
+        self._claims.pop(event_id, None)
 
     def done(self, event_id: str) -> None:
         self._reach()
@@ -294,7 +314,7 @@ class FakeRepository(_Fake):
     parents: dict[str, str] = field(default_factory=dict[str, str])
     default: str = "main"
     statuses: list[StatusSet] = field(default_factory=list[StatusSet])
-    _numbers: "count[int]" = field(default_factory=lambda: count(1))
+    _numbers: "count[int]" = field(default_factory=lambda: count(1), compare=False)
 
     def _tree(self, ref: str) -> dict[str, bytes]:
         self._reach()
@@ -345,6 +365,10 @@ class FakeRepository(_Fake):
         self._reach()
         self.statuses.append(StatusSet(commit, state, description, context, target_url))
 
+    def shown(self) -> dict[tuple[str, str], StatusSet]:
+        """The statuses that a commit's page shows: of each context the last."""
+        return {(one.commit, one.context): one for one in self.statuses}
+
     def commit_file(self, path: str, branch: str, content: bytes, message: str) -> str:
         """Moves `branch` to a new commit with that file; the commit's id."""
         parent = self.branches[branch]
@@ -355,3 +379,230 @@ class FakeRepository(_Fake):
         self.parents[commit] = parent
         self.branches[branch] = commit
         return commit
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A file registered under a version: an environment's conda file, or a component's YAML."""
+
+    digest: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A job's state, and what it was submitted with."""
+
+    state: JobState
+    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass
+class FakeMachineLearning(_Fake):
+    """Workspaces and registry as dictionaries, each by its place first. What is started is there at once, except:
+
+    jobs wait in the queue until `ended` says otherwise, and the registry shows a model after `propagation` looks.
+    """
+
+    propagation: int = 0
+    files: dict[tuple[Stage, str], bytes] = field(default_factory=dict[tuple[Stage, str], bytes])
+    environments: dict[tuple[str, str, str], Registered] = field(
+        default_factory=dict[tuple[str, str, str], Registered]
+    )
+    components: dict[tuple[str, str, str], Registered] = field(
+        default_factory=dict[tuple[str, str, str], Registered]
+    )
+    data: dict[tuple[str, str], Mapping[str, str]] = field(
+        default_factory=dict[tuple[str, str], Mapping[str, str]]
+    )
+    jobs: dict[tuple[str, str], Submitted] = field(default_factory=dict[tuple[str, str], Submitted])
+    registered_models: dict[tuple[str, str, str], ModelState] = field(
+        default_factory=dict[tuple[str, str, str], ModelState]
+    )
+    endpoints: dict[tuple[Stage, str], Mapping[str, str]] = field(
+        default_factory=dict[tuple[Stage, str], Mapping[str, str]]
+    )
+    deployments: dict[tuple[Stage, str, str], DeploymentState] = field(
+        default_factory=dict[tuple[Stage, str, str], DeploymentState]
+    )
+    components_of: dict[tuple[Stage, str, str], tuple[str, str]] = field(
+        default_factory=dict[tuple[Stage, str, str], tuple[str, str]]
+    )
+    defaults: dict[tuple[Stage, str], str] = field(default_factory=dict[tuple[Stage, str], str])
+    _looks: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int], compare=False)
+
+    def ended(self, place: str, name: str, status: JobStatus = JobStatus.COMPLETED, error: str = "") -> None:
+        """What Azure ML does: the job has come to its end."""
+        job = self.jobs[place, name]
+        self.jobs[place, name] = replace(job, state=replace(job.state, status=status, error=error))
+
+    def write_file(self, stage: Stage, path: str, data: bytes) -> None:
+        self._reach()
+        self.files[stage, path] = data
+
+    def read_file(self, stage: Stage, path: str) -> bytes:
+        self._reach()
+        if (stage, path) not in self.files:
+            raise NotFound(f"cannot read blob {path} of {stage}")
+        return self.files[stage, path]
+
+    def environment_digest(self, place: str, name: str, version: str) -> str | None:
+        self._reach()
+        known = self.environments.get((place, name, version))
+        return known and known.digest
+
+    def create_environment(
+        self, place: str, name: str, version: str, image: str, conda: bytes, digest: str
+    ) -> None:
+        self._reach()
+        known = self.environments.setdefault((place, name, version), Registered(digest, conda))
+        require_same(f"environment {name}:{version}", {"digest": known.digest}, {"digest": digest})
+
+    def component_digest(self, place: str, name: str, version: str) -> str | None:
+        self._reach()
+        known = self.components.get((place, name, version))
+        return known and known.digest
+
+    def create_component(self, place: str, path: Path, digest: str) -> None:
+        """Like the SDK it wants what the YAML names to lie beside it."""
+        self._reach()
+        document = YAML(typ="safe").load(path)
+        for item in (document.get("code", "."), *(document.get("additional_includes") or ())):
+            assert (path.parent / item).is_dir(), f"{path}: there is no {item}"
+        key = (place, document["name"], document["version"])
+        known = self.components.setdefault(key, Registered(digest, path.read_bytes()))
+        require_same(f"component {key}", {"digest": known.digest}, {"digest": digest})
+
+    def pinned(self, name: str, version: str) -> int | None:
+        self._reach()
+        tags = self.data.get((name, version))
+        return int(tags["delta_version"]) if tags else None
+
+    def create_data(self, name: str, version: str, folder: str, tags: Mapping[str, str]) -> None:
+        self._reach()
+        assert (Stage.DEV, f"{folder}/MLTable") in self.files, f"{folder} holds no MLTable"
+        require_same(f"data asset {name}:{version}", self.data.setdefault((name, version), tags), tags)
+
+    def submit_training(
+        self,
+        name: str,
+        *,
+        component: str,
+        circuit_config: str,
+        training_data: str,
+        champion: str | None,
+        compute: str,
+        tags: Mapping[str, str],
+        display_name: str,
+    ) -> None:
+        inputs = {"component": component, "circuit_config": circuit_config, "training_data": training_data}
+        self._submit(Stage.DEV, name, tags, inputs | {"champion": champion, "compute": compute})
+
+    def submit_merge(
+        self,
+        name: str,
+        *,
+        component: str,
+        mapping: str,
+        raw: str,
+        readings: str,
+        compute: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        inputs = {"component": component, "mapping": mapping, "raw": raw, "readings": readings}
+        self._submit(Stage.DEV, name, tags, inputs | {"compute": compute})
+
+    def _submit(self, place: str, name: str, tags: Mapping[str, str], inputs: Mapping[str, Any]) -> None:
+        self._reach()
+        state = JobState(name, JobStatus.QUEUED, tags=dict(tags))
+        known = self.jobs.setdefault((place, name), Submitted(state, inputs))
+        require_same(f"job {name}", known.state.tags, tags)
+
+    def job(self, place: str, name: str) -> JobState | None:
+        self._reach()
+        known = self.jobs.get((place, name))
+        return known and known.state
+
+    def cancel(self, place: str, name: str) -> None:
+        self._reach()
+        if (place, name) in self.jobs and not self.jobs[place, name].state.status.finished:
+            self.ended(place, name, JobStatus.CANCELED)
+
+    def models(self, place: str, name: str) -> list[ModelState]:
+        self._reach()
+        return [model for key, model in self.registered_models.items() if key[:2] == (place, name)]
+
+    def create_model(self, name: str, version: str, job: str, tags: Mapping[str, str]) -> None:
+        self._reach()
+        model = ModelState(name, version, dict(tags))
+        known = self.registered_models.setdefault((Stage.DEV, name, version), model)
+        require_same(f"model {name}:{version}", known.tags, tags)
+
+    def share_model(self, name: str, version: str) -> None:
+        self._reach()
+        if (Stage.DEV, name, version) not in self.registered_models:
+            raise NotFound(f"model {name}:{version} is not in the dev workspace")
+        model = self.registered_models[Stage.DEV, name, version]
+        self.registered_models.setdefault(("registry", name, version), model)
+
+    def model_in_registry(self, name: str, version: str) -> bool:
+        self._reach()
+        if ("registry", name, version) not in self.registered_models:
+            return False
+        self._looks[name, version] = self._looks.get((name, version), 0) + 1
+        return self._looks[name, version] > self.propagation
+
+    def ensure_endpoint(self, stage: Stage, endpoint: str, tags: Mapping[str, str]) -> None:
+        self._reach()
+        known = self.endpoints.setdefault((stage, endpoint), dict(tags))
+        require_same(f"endpoint {endpoint}", known, tags)
+
+    def deployment(self, stage: Stage, endpoint: str, deployment: str) -> DeploymentState | None:
+        self._reach()
+        return self.deployments.get((stage, endpoint, deployment))
+
+    def create_deployment(
+        self,
+        stage: Stage,
+        endpoint: str,
+        deployment: str,
+        component: str,
+        compute: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        self._reach()
+        if (stage, endpoint) not in self.endpoints:
+            raise NotFound(f"there is no endpoint {endpoint} in {stage}")
+        key = (stage, endpoint, deployment)
+        if (known := self.deployments.get(key)) is not None and not known.failed:
+            require_same(f"deployment {deployment}", known.tags, tags)
+            return
+        self.deployments[key] = DeploymentState(ready=True, tags=dict(tags))
+        self.components_of[key] = (component, compute)
+
+    def set_default(self, stage: Stage, endpoint: str, deployment: str) -> None:
+        self._reach()
+        self.defaults[stage, endpoint] = deployment
+
+    def delete_deployment(self, stage: Stage, endpoint: str, deployment: str) -> None:
+        self._reach()
+        self.deployments.pop((stage, endpoint, deployment), None)
+
+    def invoke(
+        self,
+        stage: Stage,
+        endpoint: str,
+        deployment: str,
+        job: str,
+        *,
+        model: str,
+        circuit_config: str,
+        literals: Mapping[str, str | int | float],
+    ) -> str:
+        """An invoked job carries no tags of ours."""
+        self._reach()
+        if (stage, endpoint, deployment) not in self.deployments:
+            raise NotFound(f"there is no deployment {deployment} of {endpoint} in {stage}")
+        inputs = {"model": model, "circuit_config": circuit_config, "deployment": deployment, **literals}
+        self._submit(stage, job, {}, inputs)
+        return job

@@ -1,0 +1,18 @@
+"""A bench with clean clients."""
+
+import sys
+
+import pytest
+
+from activities import ACTIVITIES
+from tests.activities.bench import Bench
+from tests.fakes import NOON
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """The clock of the records stands at noon."""
+    for module in {sys.modules[activity.__module__] for activity in ACTIVITIES}:
+        if hasattr(module, "now"):
+            monkeypatch.setattr(module, "now", lambda: NOON)
+    return Bench()

@@ -1,0 +1,41 @@
+"""The stand-ins have the clients' shape: what a test proves over a fake is asked of the real client alike."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from busbar.clients.approvals import Approvals
+from busbar.clients.blobs import Blobs
+from busbar.clients.email import Mail
+from busbar.clients.event_grid import Events
+from busbar.clients.ledger import Ledger
+from busbar.clients.machine_learning import MachineLearning
+from busbar.clients.records import Records
+from busbar.clients.repositories import Repository
+from tests import fakes
+
+PAIRS = [
+    (fakes.FakeApprovals, Approvals, set[str]()),
+    (fakes.FakeBlobs, Blobs, {"write_once"}),
+    (fakes.FakeMail, Mail, set[str]()),
+    (fakes.FakeEvents, Events, set[str]()),
+    (fakes.FakeLedger, Ledger, set[str]()),
+    (fakes.FakeMachineLearning, MachineLearning, set[str]()),
+    (fakes.FakeRecords, Records, set[str]()),
+    (fakes.FakeRepository, Repository, set[str]()),
+]
+
+
+def public(kind: type) -> dict[str, Callable[..., Any]]:
+    found = inspect.getmembers(kind, inspect.isfunction)
+    return {name: function for name, function in found if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(("fake", "real", "unused"), PAIRS, ids=[pair[1].__name__ for pair in PAIRS])
+def test_a_fake_takes_and_gives_what_the_client_does(fake: type, real: type, unused: set[str]):
+    ours, theirs = public(fake), public(real)
+    assert theirs.keys() - ours.keys() == unused
+    for name in theirs.keys() - unused:
+        assert inspect.signature(ours[name]) == inspect.signature(theirs[name]), name
