@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 from activities.sources import (
     ENVIRONMENT,
@@ -9,8 +10,10 @@ from activities.sources import (
     circuit_at,
     component_files,
     materialised,
+    named_file,
     read_versioned,
     read_yaml,
+    required_text,
 )
 from busbar.clients.blobs import Blobs
 from busbar.clients.machine_learning import MachineLearning
@@ -178,16 +181,16 @@ def _create_environment(place: str, files: dict[str, bytes], found: Versioned, m
     """Whether it was created now; raises `ConfigurationError` where the version is taken by other content."""
     if not _is_new("environment", found, ml.environment_digest(place, found.name, found.version)):
         return False
-    document = read_yaml(files, found.path)
-    conda = files[f"environments/{document['conda_file']}"]
-    ml.create_environment(place, found.name, found.version, str(document["image"]), conda, found.digest)
+    image = required_text(read_yaml(files, found.path), found.path, "image")
+    conda = named_file(files, found.path, "conda_file")
+    ml.create_environment(place, found.name, found.version, image, conda, found.digest)
     return True
 
 
 def _create_components(
     place: str, files: dict[str, bytes], paths: Iterable[str], ml: MachineLearning
 ) -> list[Versioned]:
-    found = [read_versioned(files, path) for path in paths]
+    found = [_component(files, path) for path in paths]
     new = [
         item
         for item in found
@@ -197,6 +200,14 @@ def _create_components(
         with materialised(files) as folder:
             for item in new:
                 ml.create_component(place, folder / item.path, item.digest)
+    return found
+
+
+def _component(files: dict[str, bytes], path: str) -> Versioned:
+    """The component at `path`; it is called like its folder, for jobs and deployments name it so."""
+    found, folder = read_versioned(files, path), PurePosixPath(path).parent.name
+    if found.name != folder:
+        raise ConfigurationError(f"ml_components/{path}: name must be {folder}, like its folder")
     return found
 
 

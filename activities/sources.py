@@ -47,11 +47,23 @@ def read_versioned(files: dict[str, bytes], path: str) -> Versioned:
     A component's digest covers its folder (less its tests) and what `additional_includes` brings along.
     """
     document = read_yaml(files, path)
-    covered = _covered(files, path, document)
-    name, version = document.get("name"), document.get("version")
-    if not (isinstance(name, str) and isinstance(version, str)):
-        raise ConfigurationError(f"{COMPONENTS}/{path}: name and version must be text (quote the version)")
-    return Versioned(name, version, path, content_digest(covered))
+    name, version = (required_text(document, path, key) for key in ("name", "version"))
+    return Versioned(name, version, path, content_digest(_covered(files, path, document)))
+
+
+def required_text(document: dict[str, Any], path: str, key: str) -> str:
+    """What the YAML at `path` says under `key`; raises `ConfigurationError`."""
+    value = document.get(key)
+    if not isinstance(value, str):
+        raise ConfigurationError(
+            f"{COMPONENTS}/{path}: {key} must be text (in quotes if it looks like a number)"
+        )
+    return value
+
+
+def named_file(files: dict[str, bytes], path: str, key: str) -> bytes:
+    """The file that the YAML at `path` names under `key`; raises `ConfigurationError`."""
+    return files[_named(files, path, required_text(read_yaml(files, path), path, key))]
 
 
 def read_yaml(files: dict[str, bytes], path: str) -> dict[str, Any]:
@@ -82,9 +94,13 @@ def materialised(files: dict[str, bytes]) -> Generator[Path]:
 
 
 def _covered(files: dict[str, bytes], path: str, document: dict[str, Any]) -> dict[str, bytes]:
-    folder = PurePosixPath(path).parent
-    roots = [folder / "src", *(_resolve(folder, item) for item in document.get("additional_includes", []))]
-    named = [path, *(str(_resolve(folder, document[key])) for key in ("conda_file",) if key in document)]
+    includes: object = document.get("additional_includes") or []
+    if not isinstance(includes, list):
+        raise ConfigurationError(f"{COMPONENTS}/{path}: additional_includes must be a list of folders")
+    roots = [_resolve(path, str(item)) for item in ("src", *includes)]
+    named = [path]
+    if "conda_file" in document:
+        named.append(_named(files, path, required_text(document, path, "conda_file")))
     return {
         name: content
         for name, content in files.items()
@@ -92,9 +108,21 @@ def _covered(files: dict[str, bytes], path: str, document: dict[str, Any]) -> di
     }
 
 
-def _resolve(folder: PurePosixPath, item: str) -> PurePosixPath:
+def _named(files: dict[str, bytes], path: str, item: str) -> str:
+    name = str(_resolve(path, item))
+    if name not in files:
+        raise ConfigurationError(
+            f"{COMPONENTS}/{name} is missing at this commit: {COMPONENTS}/{path} names it"
+        )
+    return name
+
+
+def _resolve(path: str, item: str) -> PurePosixPath:
+    """`item` as the YAML at `path` means it, relative to its own folder."""
     parts: list[str] = []
-    for part in (folder / item).parts:
+    for part in (PurePosixPath(path).parent / item).parts:
+        if part == ".." and not parts:
+            raise ConfigurationError(f"{COMPONENTS}/{path}: {item} lies outside {COMPONENTS}")
         if part == "..":
             parts.pop()
         elif part != ".":
