@@ -2,8 +2,8 @@
 
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
-from busbar.domain.changes import Change, compare
-from busbar.domain.circuits import Fleet
+from busbar.domain.changes import Change, ChangeType, compare
+from busbar.domain.circuits import CircuitKey, Fleet
 from busbar.domain.errors import BadRequest, ConfigurationError, NotFound
 from busbar.domain.events import ZERO_COMMIT
 from busbar.domain.policies import Policies
@@ -33,7 +33,8 @@ def decide_training(request: PlanRequest, *, repository: Repository, records: Re
     decisions = tuple(
         _decide(item, fleet, request, changes.get(item.key), records) for item in request.data.pinned
     )
-    return TrainingPlan(decisions, _sentence(decisions, len(request.data.problems)))
+    removed = tuple(key for key, change in changes.items() if change.type is ChangeType.REMOVED)
+    return TrainingPlan(decisions, _sentence(decisions, removed, len(request.data.problems)))
 
 
 def _decide(
@@ -68,11 +69,13 @@ def _changes(run: TrainingRun, fleet: Fleet, repository: Repository) -> tuple[Ch
         )  # the old commit was unreadable or is gone: the hashes decide all the same
 
 
-def _sentence(decisions: tuple[Decision, ...], without_data: int) -> str:
+def _sentence(decisions: tuple[Decision, ...], removed: tuple[CircuitKey, ...], without_data: int) -> str:
     training = [decision for decision in decisions if decision.train]
     parts = [f"{len(training)} of {counted(len(decisions), 'circuit')} to train"]
     if 0 < len(training) <= 3:
         parts += [decision.reason for decision in training]
+    if removed:
+        parts.append(f"removed, and no longer trained: {', '.join(map(str, removed))}")
     if without_data:
         parts.append(f"{without_data} without data")
     return "; ".join(parts)

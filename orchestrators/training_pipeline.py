@@ -35,38 +35,46 @@ CHUNK = 25  # children per parent: keeps every history short, so that a replay s
 
 def training_pipeline(ctx: Context, request: TrainingRun) -> Steps[str]:
     """Train what the commit changed; then offer the release set to the registry, to test and to prod."""
-    yield from _note(ctx, request, RunStatus.RUNNING, "reading the fleet")
-    fleet = yield from call(ctx, read_fleet, request)
+    try:
+        return (yield from _stages(ctx, request))
+    except StepFailed as failure:
+        return (yield from _refuse(ctx, request, f"the run broke off: {failure}"))
+
+
+def _stages(ctx: Context, run: TrainingRun) -> Steps[str]:
+    """The eight stages; the numbers are the specification's."""
+    yield from _note(ctx, run, RunStatus.RUNNING, "reading the fleet")
+    fleet = yield from call(ctx, read_fleet, run)
     if fleet.problems:
-        return (yield from _refuse(ctx, request, fleet.problems))
-    environment = yield from call(ctx, register_environment, request)  # 1
+        return (yield from _refuse(ctx, run, fleet.problems))
+
+    environment = yield from call(ctx, register_environment, run)  # 1
     if environment.problem:
-        return (yield from _refuse(ctx, request, environment.problem))
-    components = yield from call(ctx, register_components, ComponentsRequest(request, environment))  # 3
-    if components.assets is None:
-        return (yield from _refuse(ctx, request, components.problem))
-    promotion = EnvironmentPromotion(request, environment, fleet.policies)
-    promoting = start(
-        ctx, promote_environment, promotion, f"{request.id}-environment"
-    )  # 2, beside the training
-    data = yield from call(ctx, pin_data, DataRequest(request, fleet.circuits))  # 4
-    plan = yield from call(ctx, decide_training, PlanRequest(request, components.assets, data))
-    yield from _note(ctx, request, RunStatus.RUNNING, plan.sentence)
-    outcomes = yield from _train(ctx, request, plan, data, components.assets, fleet.policies)  # 5, 6, 7
-    sentence = _sentence(plan, outcomes)
+        return (yield from _refuse(ctx, run, environment.problem))
+    promotion = EnvironmentPromotion(run, environment, fleet.policies)
+
+    registered = yield from call(ctx, register_components, ComponentsRequest(run, environment))  # 3
+    if registered.assets is None:
+        return (yield from _refuse(ctx, run, registered.problem))
+    promoting = start(ctx, promote_environment, promotion, f"{run.id}-environment")  # 2, beside the training
+
+    data = yield from call(ctx, pin_data, DataRequest(run, fleet.circuits))  # 4
+    plan = yield from call(ctx, decide_training, PlanRequest(run, registered.assets, data))
+    yield from _note(ctx, run, RunStatus.RUNNING, plan.sentence)
+    yield from call(ctx, note_commit, CommitNote(run.commit, "pending", plan.sentence, run.id))
+
+    outcomes = yield from _train(ctx, run, plan, data, registered.assets, fleet.policies)  # 5, 6, 7
+    trained = _sentence(plan, outcomes)
     if not any(outcome.pin for outcome in outcomes):
-        return (yield from _finish(ctx, request, sentence, failed=bool(outcomes)))
-    release = yield from call(
-        ctx, compose_release, ReleaseRequest(request, components.assets, tuple(outcomes))
-    )
-    yield from call(ctx, note_commit, CommitNote(request.commit, "success", sentence, request.id))
-    yield from _note(
-        ctx, request, RunStatus.WAITING, f"{sentence}; {release.id} waits for approval", release.id
-    )
-    environment_promoted = yield from join(promote_environment, promoting)
-    if not environment_promoted.done:
-        return (yield from _finish(ctx, request, environment_promoted.sentence, failed=True))
-    return (yield from _offer(ctx, request, release, sentence))
+        return (yield from _finish(ctx, run, trained, failed=bool(outcomes)))
+    release = yield from call(ctx, compose_release, ReleaseRequest(run, registered.assets, tuple(outcomes)))
+    yield from call(ctx, note_commit, CommitNote(run.commit, "success", trained, run.id))
+    yield from _note(ctx, run, RunStatus.WAITING, f"{trained}; {release.id} waits for approval", release.id)
+
+    promoted = yield from join(promote_environment, promoting)
+    if not promoted.done:
+        return (yield from _finish(ctx, run, promoted.sentence, failed=True))
+    return (yield from _offer(ctx, run, release, trained))  # 8
 
 
 def train_circuits(ctx: Context, request: CircuitBatch) -> Steps[list[CircuitOutcome]]:
