@@ -7,7 +7,7 @@ from busbar.clients.ledger import Ledger
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
 from busbar.domain import names
-from busbar.domain.errors import NotFound
+from busbar.domain.errors import BadRequest, NotFound
 from busbar.domain.events import EventType, RepositoryPushed
 from busbar.domain.policies import Policies, Stage
 from busbar.domain.routing import Deploy, Train, Wake, route_job, route_push
@@ -32,14 +32,22 @@ def receive(
     repository: Repository,
     records: Records,
 ) -> str:
-    """Handle one event and say what was done. An exception lets Event Grid deliver it again."""
-    if event.get("eventType") == EventType.REPOSITORY_PUSHED:
-        push = busbar_events.read_push_event(event)
-        return _once(
-            busbar_events.event_id(push),
-            ledger,
-            lambda: _pushed(push, orchestrations, ledger, repository, records),
-        )
+    """Handle one event and say what was done. An exception lets Event Grid deliver it again; a malformed event
+    would never get better, so it is refused and not asked for again."""
+    try:
+        if event.get("eventType") == EventType.REPOSITORY_PUSHED:
+            push = busbar_events.read_push_event(event)
+            return _once(
+                busbar_events.event_id(push),
+                ledger,
+                lambda: _pushed(push, orchestrations, ledger, repository, records),
+            )
+        return _job_changed(event, orchestrations)
+    except BadRequest as error:
+        return f"refused {event.get('eventType')} {event.get('id')}: {error}"
+
+
+def _job_changed(event: Mapping[str, Any], orchestrations: Orchestrations) -> str:
     changed = azure_ml.read_event(event)
     if changed is None:
         return f"ignored {event.get('eventType')}"
