@@ -78,7 +78,9 @@ def submit_merge(
     mapping = raw_mapping_file(fleet)
     component = read_versioned(component_files(repository, request.commit), "data/etl_merge/component.yaml")
     state = hashlib.sha256(repr((sorted(files), mapping, component.version)).encode()).hexdigest()[:12]
-    name = _first_unfailed(state, ml)
+    name, known = _first_unfailed(state, ml)
+    if known:
+        return JobRef(Stage.DEV, name)  # another merge's, and it carries that one's tags
     path = f"merges/{name}/mapping.yaml"
     ml.write_file(Stage.DEV, path, mapping)
     ml.submit_merge(
@@ -93,12 +95,13 @@ def submit_merge(
     return JobRef(Stage.DEV, name)
 
 
-def _first_unfailed(state: str, ml: MachineLearning) -> str:
+def _first_unfailed(state: str, ml: MachineLearning) -> tuple[str, bool]:
+    """The first attempt that has not failed, and whether it is there already."""
     for attempt in count(1):
         name = names.merge_job(state, attempt)
         job = ml.job(Stage.DEV, name)
         if job is None or job.status not in (JobStatus.FAILED, JobStatus.CANCELED):
-            return name
+            return name, job is not None
     raise AssertionError("count() does not end")
 
 
