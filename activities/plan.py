@@ -22,8 +22,8 @@ def read_fleet(request: TrainingRun, *, repository: Repository) -> FleetRead:
     unknown = [str(key) for key in request.named if fleet.circuit(key) is None]
     if unknown:
         return FleetRead(fleet.policies, problems=f"not in config/circuits.yaml: {', '.join(unknown)}")
-    wanted = request.named or tuple(circuit.key for circuit in fleet.circuits)
-    return FleetRead(fleet.policies, wanted)
+    wanted = request.named or (circuit.key for circuit in fleet.circuits)
+    return FleetRead(fleet.policies, tuple(dict.fromkeys(wanted)))  # named twice is still one training
 
 
 def decide_training(request: PlanRequest, *, repository: Repository, records: Records) -> TrainingPlan:
