@@ -45,7 +45,7 @@ def main(
 ) -> None:
     """The whole journey on this machine: a push becomes trained, approved, promoted, deployed and scored models."""
     signal.signal(signal.SIGTERM, _interrupt)
-    console = Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH, soft_wrap=True)
+    console = Console(emoji=False, width=None if sys.stdout.isatty() else LOG_WIDTH, soft_wrap=True)
     state = state.absolute()
     try:
         if reset:
@@ -110,14 +110,19 @@ def _plants(console: Console, data: Path | None, mapping: Path | None, state: Pa
 
 
 def _print_findings(console: Console, found: Sequence[Finding]) -> None:
+    """Problems one by one; notes, which repeat from file to file, once per column."""
     problems = [finding for finding in found if not finding.note]
-    notes = [finding for finding in found if finding.note]
-    for finding in [*problems, *notes][:SHOWN_FINDINGS]:
-        colour = "dim" if finding.note else "yellow"
-        console.print(f"  [{colour}]{'' if finding.note else '! '}[/]", end="", highlight=False)
-        console.print(str(finding), style=colour, markup=False, highlight=False)
-    if len(found) > SHOWN_FINDINGS:
-        console.print(f"  … and {len(found) - SHOWN_FINDINGS} more", style="dim")
+    for finding in problems[:SHOWN_FINDINGS]:
+        console.print(f"  ! {finding}", style="yellow", markup=False, highlight=False)
+    if len(problems) > SHOWN_FINDINGS:
+        console.print(f"  … and {len(problems) - SHOWN_FINDINGS} more", style="yellow")
+    notes: dict[str | None, list[Finding]] = {}
+    for finding in found:
+        if finding.note:
+            notes.setdefault(finding.column, []).append(finding)
+    for same in notes.values():
+        more = f" (and so in {len(same) - 1} more files)" if len(same) > 1 else ""
+        console.print(f"  {same[0]}{more}", style="dim", markup=False, highlight=False)
 
 
 def _reset(state: Path) -> None:
