@@ -32,13 +32,14 @@ def plan_deployment(request: StageDeployment, *, records: Records) -> Deployment
 
 
 def create_deployment(request: CircuitDeployment, *, ml: MachineLearning, settings: Settings) -> None:
-    """Start the creation of endpoint and deployment, unless they exist. Names are deterministic."""
+    """Start the creation of endpoint and deployment, unless they exist; one that failed is made again."""
     pin, stage = request.pin, request.stage
     endpoint, deployment = _names(request, settings)
     if stage is not Stage.DEV:
         ml.write_file(stage, pin.circuit_config, ml.read_file(Stage.DEV, pin.circuit_config))
     ml.ensure_endpoint(stage, endpoint, {"plant_id": pin.key.plant_id})
-    if ml.deployment(stage, endpoint, deployment) is None:
+    known = ml.deployment(stage, endpoint, deployment)
+    if known is None or known.failed:
         compute = request.policies.stages.get(stage, StagePolicy()).compute
         ml.create_deployment(
             stage, endpoint, deployment, _component(request, settings), compute, _tags(request)
@@ -62,6 +63,9 @@ def activate_deployment(
     before = records.deployment(stage, pin.key)
     if before is not None and before.deployment == deployment:
         return
+    if before is not None and before.previous_deployment not in (None, deployment):
+        # before the record forgets its name: a retry must find it
+        ml.delete_deployment(stage, endpoint, before.previous_deployment)
     records.save_deployment(
         DeploymentRecord(
             key=pin.key,
@@ -77,8 +81,6 @@ def activate_deployment(
             previous_deployment=before.deployment if before else None,
         )
     )
-    if before is not None and before.previous_deployment:
-        ml.delete_deployment(stage, endpoint, before.previous_deployment)
 
 
 def _hold(pin: Pin, request: StageDeployment, records: Records) -> str:
