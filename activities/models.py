@@ -87,7 +87,7 @@ def settle_circuit(request: Settlement, *, records: Records) -> CircuitOutcome:
             commit=training.run.commit,
             cutoff_date=training.data.cutoff_date,
             updated_at=now(),
-            job=request.job,
+            job=request.job or (current.job if current else None),
             model_version=request.model_version or (current.model_version if current else None),
             registry_version=current.registry_version if current else None,
             metrics=evaluation.metrics if evaluation else None,
