@@ -114,7 +114,7 @@ def test_the_limits_that_a_circuit_does_not_set_are_the_stages(bench: Bench):
 def test_metrics_without_what_the_gates_need_say_what_is_missing(bench: Bench):
     document = report()
     del document["skill"]
-    with pytest.raises(BadRequest, match="metrics.json: the evaluation did not report 'skill'"):
+    with pytest.raises(BadRequest, match=r"metrics\.json: the evaluation did not report 'skill'"):
         evaluated(bench, document)
 
 

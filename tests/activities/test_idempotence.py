@@ -1,0 +1,214 @@
+"""Every activity may be run twice: Durable Functions promises at least once. The second time nothing changes."""
+
+import json
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from activities import ACTIVITIES
+from activities.approvals import (
+    ask_approvers,
+    close_approval,
+    count_votes,
+    environment_question,
+    release_question,
+)
+from activities.assets import (
+    pin_data,
+    promote_components,
+    register_components,
+    register_environment,
+    register_merge,
+    share_environment,
+)
+from activities.jobs import cancel_job, look_at_job, submit_merge, submit_training
+from activities.models import (
+    evaluate_gates,
+    look_in_registry,
+    record_promoted,
+    register_model,
+    settle_circuit,
+    share_model,
+)
+from activities.notifications import notify_long_running
+from activities.plan import decide_training, read_fleet
+from activities.records import compose_release, note_commit, note_run, offer_release
+from activities.scoring import list_deployed, record_scored, submit_scoring
+from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
+from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Outcome
+from busbar.domain.events import JobStatus
+from busbar.domain.policies import GateName, Policies, Stage, TrainingPolicy
+from busbar.domain.records import RunStatus
+from busbar.domain.steps import (
+    CircuitDeployment,
+    CircuitOutcome,
+    CircuitScoring,
+    CommitNote,
+    ComponentsRequest,
+    DataPinned,
+    DataRequest,
+    EnvironmentPromotion,
+    EnvironmentRegistration,
+    EvaluationRequest,
+    JobRef,
+    JobState,
+    LongRunning,
+    MergeRun,
+    ModelPromotion,
+    ModelRequest,
+    PlanRequest,
+    ReleaseQuestion,
+    ReleaseRequest,
+    RunNote,
+    ScoringResult,
+    Settlement,
+    StageDeployment,
+    TrainingRequest,
+)
+from busbar.domain.training import Verdict
+from tests.activities.bench import ASSETS, CIRC1, COMMIT, ENVIRONMENT, PASSED, RUN, Bench, pin, training
+from tests.activities.killing import killed_at_every_call
+
+JOB = JobRef(Stage.DEV, pin().job)
+REGISTERED = EnvironmentRegistration(ENVIRONMENT, "1.0.0")
+DEPLOYMENT = CircuitDeployment(Stage.DEV, pin(), Policies())
+SCORING = CircuitScoring(Stage.DEV, CIRC1, date(2025, 12, 9), TrainingPolicy(), "score-1")
+METRICS = {
+    "metrics": {"mae": 1.0, "rmse": 2.0, "accuracy": 0.9},
+    "standardised": {"mse": 0.3},
+    "baselines": {"seasonal_naive": {"mse": 0.5}},
+    "skill": {"seasonal_naive": 0.4},
+}
+
+
+def prepared(bench: Bench) -> Bench:
+    """A circuit on its way: data merged, its job done, its model registered."""
+    bench.merged()
+    bench.blobs.write("raw", "PLANT1/a.csv", b"time\n")
+    bench.run(submit_training, TrainingRequest(training(), 1, "o"))
+    bench.ml.ended(Stage.DEV, JOB.name)
+    bench.ml.write_file(Stage.DEV, f"jobs/{JOB.name}/metrics.json", json.dumps(METRICS).encode())
+    bench.ml.write_file(Stage.DEV, "jobs/score-1/summary.json", b'{"rows": 24}')
+    bench.run(register_model, ModelRequest(training(), JOB, PASSED))
+    return bench
+
+
+def deployed(bench: Bench) -> Bench:
+    bench.run(create_deployment, DEPLOYMENT)
+    bench.run(activate_deployment, DEPLOYMENT)
+    return bench
+
+
+def third(bench: Bench) -> CircuitDeployment:
+    """A deployment whose activation deletes the first."""
+    requests = [CircuitDeployment(Stage.DEV, pin(version=version), Policies()) for version in ("1", "2", "3")]
+    for request in requests:
+        bench.run(create_deployment, request)
+    for request in requests[:2]:
+        bench.run(activate_deployment, request)
+    return requests[2]
+
+
+def promotion(bench: Bench) -> ModelPromotion:
+    return ModelPromotion(bench.release(pin()), CIRC1, Policies())
+
+
+def question(bench: Bench) -> ApprovalRequest:
+    return bench.run(release_question, ReleaseQuestion(bench.release(pin()), GateName.TEST_DEPLOYMENT))
+
+
+def asked(bench: Bench) -> ApprovalRequest:
+    request = question(bench)
+    bench.run(ask_approvers, request)
+    return request
+
+
+def pinned(bench: Bench) -> DataPinned:
+    return bench.run(pin_data, DataRequest(RUN, (CIRC1,)))
+
+
+def outcomes(bench: Bench) -> ReleaseRequest:
+    return ReleaseRequest(RUN, ASSETS, (CircuitOutcome(CIRC1, Verdict.TRAINED, "", pin()),))
+
+
+# activity → its request, in a world that is prepared for it
+CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
+    read_fleet: lambda bench: RUN,
+    register_environment: lambda bench: RUN,
+    share_environment: lambda bench: EnvironmentPromotion(RUN, REGISTERED, Policies()),
+    register_components: lambda bench: ComponentsRequest(RUN, REGISTERED),
+    promote_components: lambda bench: bench.release(pin()),
+    register_merge: lambda bench: RUN,
+    pin_data: lambda bench: DataRequest(RUN, (CIRC1,)),
+    decide_training: lambda bench: PlanRequest(RUN, ASSETS, pinned(bench)),
+    submit_merge: lambda bench: MergeRun("merge-1", COMMIT),
+    submit_training: lambda bench: TrainingRequest(training(), 2, "o"),
+    look_at_job: lambda bench: JOB,
+    cancel_job: lambda bench: bench.run(submit_training, TrainingRequest(training(), 2, "o")),
+    notify_long_running: lambda bench: LongRunning(JOB, COMMIT, CIRC1, 4.0),
+    evaluate_gates: lambda bench: EvaluationRequest(training(), JOB),
+    register_model: lambda bench: ModelRequest(training(), JobRef(Stage.DEV, "another-job"), PASSED),
+    settle_circuit: lambda bench: Settlement(training(), Verdict.TRAINED, "passed", JOB.name, PASSED, "1"),
+    share_model: promotion,
+    look_in_registry: promotion,
+    record_promoted: promotion,
+    plan_deployment: lambda bench: StageDeployment(Stage.TEST, bench.release(pin())),
+    create_deployment: lambda bench: DEPLOYMENT,
+    look_at_deployment: lambda bench: DEPLOYMENT,
+    activate_deployment: third,
+    list_deployed: lambda bench: deployed(bench) and Stage.DEV,
+    submit_scoring: lambda bench: deployed(bench) and SCORING,
+    record_scored: lambda bench: ScoringResult(SCORING, JobState("score-1", JobStatus.COMPLETED)),
+    environment_question: lambda bench: EnvironmentPromotion(RUN, REGISTERED, bench.policies()),
+    release_question: lambda bench: ReleaseQuestion(bench.release(pin()), GateName.PROD_DEPLOYMENT),
+    ask_approvers: question,
+    count_votes: asked,
+    close_approval: lambda bench: ApprovalVerdict(asked(bench).id, Outcome.REJECTED, "no"),
+    compose_release: outcomes,
+    offer_release: lambda bench: StageDeployment(Stage.TEST, bench.release(pin())),
+    note_run: lambda bench: RunNote(RUN, RunStatus.RUNNING, "reading"),
+    note_commit: lambda bench: CommitNote(COMMIT, "success", "done", RUN.id),
+}
+# What these answer the second time is that it is done already, or a question's deadline until it is asked.
+ANSWERS_OTHERWISE = {register_environment, release_question, environment_question}
+
+
+def test_no_activity_is_left_out():
+    assert set(CASES) == set(ACTIVITIES)
+
+
+@pytest.mark.parametrize("activity", ACTIVITIES, ids=lambda activity: activity.__name__)
+def test_a_second_run_changes_nothing_and_answers_the_same(bench: Bench, activity: Callable[..., Any]):
+    request = CASES[activity](prepared(bench))
+    first = bench.run(activity, request)
+    before = bench.snapshot()
+    second = bench.run(activity, request)
+    assert bench.snapshot() == before
+    assert second == first or activity in ANSWERS_OTHERWISE
+
+
+EFFECTS = [activity for activity in ACTIVITIES if activity not in (
+    read_fleet, decide_training, look_at_job, evaluate_gates, look_in_registry, plan_deployment,
+    look_at_deployment, list_deployed, environment_question, release_question, count_votes,
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize("activity", ACTIVITIES, ids=lambda activity: activity.__name__)
+def test_an_activity_has_an_effect_or_none_as_its_name_says(bench: Bench, activity: Callable[..., Any]):
+    """So that the test above cannot pass for want of anything done."""
+    request = CASES[activity](prepared(bench))
+    before = bench.snapshot()
+    bench.run(activity, request)
+    assert (bench.snapshot() != before) == (activity in EFFECTS)
+
+
+@pytest.mark.parametrize("activity", EFFECTS, ids=lambda activity: activity.__name__)
+def test_killed_anywhere_and_run_again_ends_as_if_never_killed(bench: Bench, activity: Callable[..., Any]):
+    smooth = prepared(Bench())
+    request = CASES[activity](smooth)
+    smooth.run(activity, request)
+    assert CASES[activity](prepared(bench)) == request
+    assert list(killed_at_every_call(bench, activity, request))
+    assert bench.snapshot() == smooth.snapshot()
