@@ -1,8 +1,8 @@
 """What operators and timers start: a training by hand, a merge, a scoring; and the look for lost pushes."""
 
 import hashlib
-import json
 import logging
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -17,11 +17,13 @@ from busbar.domain.events import ZERO_COMMIT, EventType, RepositoryPushed
 from busbar.domain.policies import Stage, TrainingPolicy
 from busbar.domain.steps import MergeRun, ScoringRun, TrainingRun
 from busbar.inbound.busbar_events import event_id, to_event_data
+from busbar.inbound.fields import json_object
 from busbar.settings import Settings
 from busbar.web.events import Orchestrations
 from busbar.web.reply import Reply
 
 log = logging.getLogger("busbar")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def start_training(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:
@@ -104,13 +106,7 @@ def _started(orchestrator: str, instance_id: str, request: Any, orchestrations: 
 
 
 def _fields(body: bytes) -> Mapping[str, Any]:
-    try:
-        fields = json.loads(body or b"{}")
-    except ValueError as error:
-        raise BadRequest("body", f"not JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise BadRequest("body", "not a JSON object")
-    return fields
+    return json_object(body or b"{}")
 
 
 def _text(fields: Mapping[str, Any], name: str, default: str) -> str:
@@ -121,9 +117,12 @@ def _text(fields: Mapping[str, Any], name: str, default: str) -> str:
 
 
 def _commit(fields: Mapping[str, Any], repository: Repository) -> str:
-    """A branch's head, or the commit as it was written."""
+    """A branch's head, or a commit; raises `BadRequest`."""
     ref = _text(fields, "ref", "") or repository.default_branch()
-    return repository.heads().get(ref, ref)
+    heads = repository.heads()
+    if ref not in heads and not _COMMIT.fullmatch(ref):
+        raise BadRequest("ref", f"{ref!r} is neither a branch nor a whole commit (40 hex digits)")
+    return heads.get(ref, ref)
 
 
 def _day(text: str) -> date:
