@@ -1,0 +1,81 @@
+"""The approvers: mails with links, pages with forms."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from busbar.api import PendingApproval
+from busbar.domain.policies import GateName
+from demo.forms import approval_link, approve_form
+from tests.journeys.stack import Stack
+
+
+@dataclass(frozen=True)
+class Link:
+    """One person's link to one question."""
+
+    person: str
+    subject: str
+    url: str
+
+    def look(self) -> httpx.Response:
+        return httpx.get(self.url, timeout=60, trust_env=False)
+
+    def approve(self, **changed: str) -> int:
+        """Press the page's own button; `changed` replaces fields of the form. The status of the answer."""
+        form = approve_form(self.url, self.look().text)
+        assert form, f"{self.person} finds no button to approve with on {self.subject!r}"
+        return self.post(form[1] | changed)
+
+    def form(self) -> dict[str, str]:
+        found = approve_form(self.url, self.look().text)
+        assert found
+        return found[1]
+
+    def post(self, fields: dict[str, str]) -> int:
+        parts = httpx.URL(self.url)
+        origin = f"{parts.scheme}://{parts.netloc.decode()}"
+        return httpx.post(
+            self.url, data=fields, headers={"origin": origin}, timeout=60, trust_env=False
+        ).status_code
+
+
+def mails(stack: Stack) -> list[dict[str, Any]]:
+    """Every mail that was sent, with its text."""
+    listed = stack.pages.get("/mailbox/api/messages").raise_for_status().json()["messages"]
+    return [stack.pages.get(f"/mailbox/api/messages/{one['id']}").raise_for_status().json() for one in listed]
+
+
+def links(stack: Stack, question: PendingApproval) -> list[Link]:
+    """The links to a question, once all who were asked have their mail; in the order of their names."""
+
+    def all_mailed() -> list[Link] | None:
+        found = list(_links(mails(stack), question.subject))
+        return found if len(found) >= len(question.approvers) else None
+
+    return stack.until(f"the mails about {question.subject!r}", all_mailed, 60)
+
+
+def _links(sent: list[dict[str, Any]], subject: str) -> Iterable[Link]:
+    for mail in sorted(sent, key=lambda one: one["to"]):
+        url = approval_link(mail["text"] or "")
+        if url and subject in mail["subject"]:
+            yield Link(mail["to"][0], subject, url)
+
+
+def question(stack: Stack, gate: GateName, about: str = "") -> PendingApproval:
+    """The question that waits at a gate."""
+
+    def asked() -> PendingApproval | None:
+        return next(
+            (one for one in stack.snapshot().pending if one.gate == gate and about in one.subject), None
+        )
+
+    return stack.until(f"the question {gate} {about}", asked)
+
+
+def asked(stack: Stack, gate: GateName, about: str = "") -> list[Link]:
+    """The links to the question that waits at a gate."""
+    return links(stack, question(stack, gate, about))

@@ -1,0 +1,172 @@
+"""The whole journey: a push trains, asks, promotes, deploys and scores."""
+
+import json
+import math
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from busbar.domain import names
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.policies import Stage
+from busbar.domain.training import Verdict
+from tests.journeys.fleet import KEYS, SENSORS
+from tests.journeys.stack import Stack
+from tests.journeys.steps import Approved, Scored, Trained
+
+
+def test_a_push_trains_real_models(stack: Stack, trained: Trained, tmp_path: Path) -> None:
+    assert trained.merge == "merge completed"
+    verdicts = {key: one.record.verdict for key, one in trained.snapshot.circuits.items()}
+    assert verdicts == dict.fromkeys(KEYS, Verdict.TRAINED)
+    for key in KEYS:
+        folder = stack.download("azureml-mlops-dev-workspace", f"jobs/{trained.job(key)}", tmp_path)
+        _assert_sane(json.loads((folder / "metrics.json").read_text()), key)
+        assert (folder / "trained_model" / "MLmodel").exists()
+        assert any((folder / "artifacts").rglob("*.png"))
+
+
+def test_mlflow_has_the_runs_metrics(stack: Stack, trained: Trained) -> None:
+    for key in KEYS:
+        training = stack.mlflow_run(f"{trained.job(key)}_train")["data"]
+        assert {one["key"] for one in training["params"]} >= {"units", "epochs"}
+        assert {one["key"] for one in training["metrics"]} >= {"validation_mae", "validation_rmse"}
+        evaluation = stack.mlflow_run(f"{trained.job(key)}_evaluate")["data"]
+        metrics = {one["key"]: one["value"] for one in evaluation["metrics"]}
+        measured = trained.snapshot.circuits[key].record.metrics
+        assert measured is not None
+        assert (metrics["test_mae"], metrics["test_rmse"]) == pytest.approx((measured.mae, measured.rmse))
+
+
+def test_a_model_says_what_made_it(stack: Stack, trained: Trained) -> None:
+    for key in KEYS:
+        record = trained.snapshot.circuits[key].record
+        models = stack.models(key)
+        assert list(models) == ["1"]
+        assert (
+            models["1"].items()
+            >= {
+                "build_id": trained.commit,
+                "cutoff_date": "2025-12-09",
+                "data_asset_name": f"{key.plant_id}_{key.circuit_id}",
+                "data_asset_version": "2025-12-09",
+                "component_version": "1.0.0",
+                "validated": "true",
+                "training_hash": record.training_hash,
+            }.items()
+        )
+
+
+def test_dev_is_deployed_unasked(stack: Stack, trained: Trained) -> None:
+    states = trained.snapshot.circuits
+    assert {key: set(states[key].deployments) for key in KEYS} == {key: {Stage.DEV} for key in KEYS}
+    assert [one.subject.partition(" to ")[0] for one in trained.snapshot.pending] == [
+        "Promote environment sensor-forecasting-env:1.0.0"
+    ]
+    assert trained.status is not None
+    assert trained.status[0] == "success"
+    assert "2 trained" in trained.status[1]
+
+
+def test_links_show_and_decide_once(approved: Approved) -> None:
+    assert approved.answers == {
+        "look": 200,
+        "look again": 200,
+        "tampered form": 400,
+        "no form": 400,
+        "broken link": 404,
+        "approve": 200,
+        "used link": 410,
+        "the deputy's link, decided": 410,
+        "approve test": 200,
+        "first for prod": 200,
+        "the same person again": 410,
+        "second for prod": 200,
+    }
+
+
+def test_each_approver_gets_one_mail(approved: Approved) -> None:
+    assert approved.asked == {
+        "registry": ["ml-lead-deputy@example.com", "ml-lead@example.com"],
+        "test": ["qa-engineer@example.com", "qa-lead@example.com"],
+        "prod": ["plant-lead@example.com", "platform-lead@example.com", "senior-engineer@example.com"],
+    }
+
+
+def test_nothing_moves_before_its_approval(approved: Approved) -> None:
+    assert [one.votes for one in approved.seen["looked at"].pending] == [()]
+    for moment, stage in (
+        ("looked at", Stage.TEST),
+        ("before test", Stage.TEST),
+        ("one vote for prod", Stage.PROD),
+    ):
+        assert not [one for one in approved.seen[moment].circuits.values() if stage in one.deployments]
+    (asked,) = approved.seen["one vote for prod"].pending
+    assert [vote["login"] for vote in asked.votes] == ["plant-lead"]
+    assert (
+        "2 of 2 circuits deployed to prod (approved by plant-lead and platform-lead)" in approved.run.sentence
+    )
+
+
+def test_what_was_approved_serves(stack: Stack, trained: Trained, approved: Approved) -> None:
+    registry = stack.registry()
+    for key in KEYS:
+        assert [one.version for one in registry.models.list(name=f"{names.model(key)}")] == ["1"]
+    for stage in Stage:
+        ml = stack.workspace(stage)
+        (endpoint,) = ml.batch_endpoints.list()
+        deployments = {one.name: one for one in ml.batch_deployments.list(endpoint.name)}
+        assert set(deployments) == {"circ1-v1", "circ2-v1"}
+        for key in KEYS:
+            tags = deployments[names.deployment(key, "1")].tags
+            assert tags["cutoff_date"] == "2025-12-09"
+            assert tags["training_hash"] == trained.snapshot.circuits[key].record.training_hash
+    assert approved.run.release_id is not None
+
+
+def test_forecasts_are_written_once(scored: Scored, approved: Approved) -> None:
+    first, again = scored.rows
+    sensors = [(circuit, sensor) for circuit, several in SENSORS.items() for sensor in several]
+    assert Counter((row["circuit_id"], row["sensor"]) for row in first) == dict.fromkeys(sensors, 24)
+    assert {row["model_version"] for row in first} == {"1"}
+    assert min(row["time"] for row in first) == datetime(2025, 12, 10, tzinfo=UTC)
+    assert max(row["time"] for row in first) == datetime(2025, 12, 10, 23, tzinfo=UTC)
+    assert all(row["lower"] <= row["upper"] and math.isfinite(row["forecast"]) for row in first)
+    assert _identities(again) == _identities(first)
+    assert len(again) == len(first)
+    assert [[one["done"] for one in outcomes] for outcomes in scored.outcomes] == [[True, True]] * 2
+
+
+def test_the_board_shows_it(stack: Stack, scored: Scored) -> None:
+    page = stack.functions.get("/").raise_for_status().text
+    row = page.partition('href="/circuits/PLANT1/CIRC1"')[2].partition("</tr>")[0]
+    assert row.count("v1") >= 5, row  # model, dev, registry, test, prod
+    assert "2025-12-09" in row
+    assert stack.functions.get("/circuits/PLANT1/CIRC1").status_code == 200
+    assert httpx.get(str(stack.functions.base_url.join("/api/circuits")), trust_env=False).status_code == 401
+
+
+def _assert_sane(document: dict[str, Any], key: CircuitKey) -> None:
+    assert (document["plant_id"], document["circuit_id"]) == (key.plant_id, key.circuit_id)
+    assert document["cutoff_date"] == "2025-12-09"
+    assert document["rows"] == 35 * 24
+    assert all(count > 0 for count in document["windows"].values())
+    metrics = document["metrics"]
+    assert 0 < metrics["mae"] <= metrics["rmse"] < 50
+    assert metrics["accuracy"] > 0.5
+    assert metrics["r2"] <= 1
+    assert 0 < document["standardised"]["mse"] < document["baselines"]["seasonal_naive"]["mse"]
+    assert 0 < document["skill"]["seasonal_naive"] < 1
+    assert set(document["sensors"]) == set(SENSORS[key.circuit_id])
+    assert document["training"]["epochs"] >= 1
+    assert document["training"]["onnx_parity"] < 1e-3
+
+
+def _identities(rows: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
+    return {
+        (row["circuit_id"], row["sensor"], row["issued_at"], row["time"], row["deployment"]) for row in rows
+    }
