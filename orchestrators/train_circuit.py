@@ -45,6 +45,8 @@ def _train(ctx: Context, training: CircuitTraining) -> Steps[CircuitOutcome]:
         training, Verdict.TRAINED, evaluation.sentence, job.name, evaluation, pin.model_version
     )
     outcome = yield from _settle(ctx, settled)
+    if outcome.verdict is not Verdict.TRAINED:
+        return outcome  # a newer run has taken the circuit over
     deployment = CircuitDeployment(Stage.DEV, pin, training.policies)
     yield from child(ctx, deploy_circuit, deployment, f"{ctx.instance_id}-dev")
     return CircuitOutcome(outcome.key, outcome.verdict, outcome.sentence, pin)

@@ -132,8 +132,8 @@ def _sentence(plan: TrainingPlan, outcomes: list[CircuitOutcome]) -> str:
 
 
 def _refuse(ctx: Context, run: TrainingRun, problem: str) -> Steps[str]:
-    yield from call(ctx, note_commit, CommitNote(run.commit, "failure", problem, run.id))
     yield from _note(ctx, run, RunStatus.FAILED, problem)
+    yield from call(ctx, note_commit, CommitNote(run.commit, "failure", problem, run.id))
     return problem
 
 

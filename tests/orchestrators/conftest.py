@@ -18,18 +18,26 @@ from busbar.codec import from_wire, to_wire
 from localazure.task_hub.client import TaskHub, open_task_hub
 from localazure.task_hub.model import ActivityFailed
 from orchestrators import ORCHESTRATORS
+from tests.orchestrators.replay import assert_histories_replay
 
 REAL = {activity.__name__: activity for activity in ACTIVITIES}
 
 
 class World:
-    """Activities by name, each `(request) -> result`, typed as the real one; `calls` is what was asked."""
+    """Activities by name, each `(request) -> result`, typed as the real one; `calls` is what was asked.
 
-    def __init__(self, fakes: Sequence[Callable[[Any], Any]]):
+    Of two with one name the later counts, so that a test can put its own behind those of a fleet.
+    """
+
+    def __init__(
+        self,
+        fakes: Sequence[Callable[[Any], Any]],
+        orchestrators: Sequence[Callable[..., Any]] = ORCHESTRATORS,
+    ):
         self._fakes = {fake.__name__: fake for fake in fakes}
         self._orchestrators = {
             function.__name__: df.Orchestrator.create(wire.orchestration(function))
-            for function in ORCHESTRATORS
+            for function in orchestrators
         }
         self.calls: list[tuple[str, Any]] = []
 
@@ -77,12 +85,17 @@ class Stage:
 
 @pytest.fixture
 def play(tmp_path: Path) -> Callable[..., Any]:
-    """`play(world, script)`: run an async script on a stage in that world, and return what it returns."""
+    """`play(world, script)`: run an async script on a stage in that world, and return what it returns.
+
+    Whatever has ended by then is replayed from its history.
+    """
 
     def run(world: World, script: Callable[[Stage], Any]) -> Any:
         async def scene() -> Any:
             async with open_task_hub(tmp_path / "hub.db", world) as hub:
-                return await script(Stage(hub))
+                result = await script(Stage(hub))
+                await assert_histories_replay(hub, world)
+                return result
 
         return asyncio.run(scene())
 
