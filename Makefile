@@ -31,7 +31,7 @@ lint: setup ## ruff, pyright, import-linter
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pyright
-	$(PYTHON) -m importlinter.cli
+	.venv/bin/lint-imports
 
 bench: setup ## Cold import of the app against a bare durable app
 	@$(PYTHON) scripts/bench_import.py
