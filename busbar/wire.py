@@ -146,7 +146,12 @@ def _outcome[R](orchestrator: Callable[..., Steps[R]], done: task.Task[Any]) -> 
 
 
 def _cause(error: task.TaskFailedError) -> str:
-    details = error.details
-    while details.inner_failure is not None:
-        details = details.inner_failure
-    return f"{details.error_type.rsplit('.', 1)[-1]}: {details.message}"
+    """What went wrong, first of all; a child's `StepFailed` says it already, and what it hides is the SDK's wrapping."""
+    details, name = error.details, _name(error.details)
+    while details.inner_failure is not None and name != StepFailed.__name__:
+        details, name = details.inner_failure, _name(details.inner_failure)
+    return details.message if name == StepFailed.__name__ else f"{name}: {details.message}"
+
+
+def _name(details: task.FailureDetails) -> str:
+    return details.error_type.rsplit(".", 1)[-1]

@@ -1,0 +1,247 @@
+"""Scoring a stage, and the merge of raw files."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from durabletask import task
+
+from busbar import wire
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.errors import NotFound
+from busbar.domain.events import JobStatus
+from busbar.domain.policies import Policies
+from busbar.domain.policies import Stage as Place
+from busbar.domain.routing import job_finished
+from busbar.domain.steps import (
+    CircuitScoring,
+    ComponentsRegistration,
+    EnvironmentRegistration,
+    FleetRead,
+    JobRef,
+    JobState,
+    MergeRun,
+    ScoringOutcome,
+    ScoringResult,
+    ScoringRun,
+    TrainingRun,
+)
+from orchestrators.merge_readings import merge_readings
+from orchestrators.scoring import score_stage
+from tests.orchestrators.conftest import Stage, World
+from tests.orchestrators.fleet import QUICK
+from tests.orchestrators.journey import keys
+
+FIRST, SECOND, THIRD = keys(3)
+DAY = date(2025, 12, 9)
+RUN = "score-prod-2025-12-09"
+
+
+class Scorer:
+    """A stage that serves three circuits; `states` are how their jobs end, all completed if not said."""
+
+    def __init__(self, **states: JobState) -> None:
+        self.states = states
+        self.running: set[str] = set()
+        self.most_running = 0
+
+    def world(self, *others: Callable[[Any], Any]) -> World:
+        def list_deployed(request: Place) -> tuple[CircuitKey, ...]:
+            return (FIRST, SECOND, THIRD)
+
+        def submit_scoring(request: CircuitScoring) -> JobRef:
+            self.running.add(request.orchestration_id)
+            self.most_running = max(self.most_running, len(self.running))
+            return JobRef(request.stage, request.orchestration_id)
+
+        def look_at_job(request: JobRef) -> JobState:
+            state = self.states.get(request.name.rsplit("-", 1)[1], JobState("", JobStatus.COMPLETED))
+            return replace(state, name=request.name)
+
+        def record_scored(request: ScoringResult) -> ScoringOutcome:
+            self.running.discard(request.state.name)
+            done = request.state.status is JobStatus.COMPLETED
+            return ScoringOutcome(request.scoring.key, done, "24 rows" if done else request.state.error)
+
+        return World([list_deployed, submit_scoring, look_at_job, record_scored, *others])
+
+
+def score(play: Callable[..., Any], world: World, at_once: int = 5) -> list[ScoringOutcome]:
+    async def script(stage: Stage) -> list[ScoringOutcome]:
+        await stage.start(score_stage, ScoringRun(Place.PROD, DAY, replace(QUICK, max_parallel=at_once)), RUN)
+        return await stage.result(score_stage, RUN)
+
+    return play(world, script)
+
+
+def test_every_deployed_circuit_is_scored_by_a_job_called_like_its_orchestration(
+    play: Callable[..., Any],
+) -> None:
+    world = Scorer().world()
+
+    assert score(play, world) == [ScoringOutcome(key, True, "24 rows") for key in (FIRST, SECOND, THIRD)]
+    names = [request.orchestration_id for request in world.asked("submit_scoring")]
+    assert sorted(names) == [f"{RUN}-PLANT1-CIRC{number}" for number in (1, 2, 3)]
+
+
+def test_they_run_at_most_so_many_at_once(play: Callable[..., Any]) -> None:
+    scorer = Scorer()
+
+    score(play, scorer.world(), at_once=2)
+
+    assert scorer.most_running == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (JobState("", JobStatus.FAILED, "no readings"), "no readings"),
+        (JobState("", JobStatus.CANCELED), f"job {RUN}-PLANT1-CIRC2 canceled"),
+    ],
+)
+def test_one_that_fails_stops_no_other(play: Callable[..., Any], state: JobState, told: str) -> None:
+    world = Scorer(CIRC2=state).world()
+
+    outcomes = score(play, world)
+
+    assert [(outcome.key, outcome.done) for outcome in outcomes] == [
+        (FIRST, True),
+        (SECOND, False),
+        (THIRD, True),
+    ]
+    assert outcomes[1].sentence == told
+    assert len(world.asked("record_scored")) == 3
+
+
+def test_one_that_cannot_be_started_stops_no_other(
+    play: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = task.RetryPolicy(first_retry_interval=timedelta(0), max_number_of_attempts=1)
+    monkeypatch.setattr(wire, "RETRY", once)
+
+    def submit_scoring(request: CircuitScoring) -> JobRef:
+        if request.key == SECOND:
+            raise NotFound("PLANT1/CIRC2 has no deployment in prod")
+        return JobRef(request.stage, request.orchestration_id)
+
+    outcomes = score(play, Scorer().world(submit_scoring))
+
+    assert outcomes[1] == ScoringOutcome(SECOND, False, "NotFound: PLANT1/CIRC2 has no deployment in prod")
+    assert [outcome.done for outcome in outcomes] == [True, False, True]
+
+
+def test_nothing_deployed_is_nothing_to_score(play: Callable[..., Any]) -> None:
+    def list_deployed(request: Place) -> tuple[CircuitKey, ...]:
+        return ()
+
+    assert score(play, Scorer().world(list_deployed)) == []
+
+
+# --- merge ------------------------------------------------------------------------------------------------
+
+
+class Merger:
+    """A merge that goes well, unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.state = JobState("merge-1-a1", JobStatus.COMPLETED)
+
+    def world(self, *others: Callable[[Any], Any]) -> World:
+        def read_fleet(request: TrainingRun) -> FleetRead:
+            return FleetRead(Policies(training=QUICK))
+
+        def register_environment(request: TrainingRun) -> EnvironmentRegistration:
+            return EnvironmentRegistration("env", "1.0.0")
+
+        def register_merge(request: TrainingRun) -> ComponentsRegistration:
+            return ComponentsRegistration()
+
+        def submit_merge(request: MergeRun) -> JobRef | None:
+            return JobRef(Place.DEV, self.state.name)
+
+        def look_at_job(request: JobRef) -> JobState:
+            return self.state
+
+        return World([read_fleet, register_environment, register_merge, submit_merge, look_at_job, *others])
+
+
+def merge(play: Callable[..., Any], world: World) -> str:
+    async def script(stage: Stage) -> str:
+        await stage.start(merge_readings, MergeRun("merge-1", "abc"), "merge-1")
+        return await stage.result(merge_readings, "merge-1")
+
+    return play(world, script)
+
+
+def wrong_fleet(request: TrainingRun) -> FleetRead:
+    return FleetRead(Policies(), problems="config/sources.yaml:3: wrong")
+
+
+def wrong_environment(request: TrainingRun) -> EnvironmentRegistration:
+    return EnvironmentRegistration("", "", problem="environment: raise `version`")
+
+
+def wrong_component(request: TrainingRun) -> ComponentsRegistration:
+    return ComponentsRegistration(problem="etl_merge: raise `version`")
+
+
+def no_files(request: MergeRun) -> JobRef | None: ...
+
+
+ENDS = [
+    ("read_fleet", wrong_fleet, "config/sources.yaml:3: wrong"),
+    ("register_environment", wrong_environment, "environment: raise `version`"),
+    ("register_merge", wrong_component, "etl_merge: raise `version`"),
+    ("submit_merge", no_files, "no raw files to merge"),
+]
+
+
+@pytest.mark.parametrize(("name", "activity", "told"), ENDS, ids=[case[0] for case in ENDS])
+def test_a_merge_that_cannot_start_says_why(
+    play: Callable[..., Any], name: str, activity: Callable[[Any], Any], told: str
+) -> None:
+    activity.__name__ = name
+    world = Merger().world(activity)
+
+    assert merge(play, world) == told
+    assert world.count()["look_at_job"] == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (JobState("j", JobStatus.COMPLETED), "merge completed"),
+        (
+            JobState("j", JobStatus.FAILED, "a.csv has no column time"),
+            "merge failed: a.csv has no column time",
+        ),
+    ],
+)
+def test_a_merge_says_how_its_job_ended(play: Callable[..., Any], state: JobState, told: str) -> None:
+    merger = Merger()
+    merger.state = state
+    assert merge(play, merger.world()) == told
+
+
+def test_a_merge_is_woken_by_its_jobs_event(play: Callable[..., Any]) -> None:
+    merger = Merger()
+    merger.state = JobState("merge-1-a1", JobStatus.RUNNING)
+    slow = Policies()  # polls every 30 s: only the event is in time
+
+    def read_fleet(request: TrainingRun) -> FleetRead:
+        return FleetRead(slow)
+
+    world = merger.world(read_fleet)
+
+    async def script(stage: Stage) -> str:
+        await stage.start(merge_readings, MergeRun("merge-1", "abc"), "merge-1")
+        while not world.count()["look_at_job"]:
+            await asyncio.sleep(0.01)
+        merger.state = JobState("merge-1-a1", JobStatus.COMPLETED)
+        await stage.hub.raise_event("merge-1", job_finished("merge-1-a1"))
+        return await stage.result(merge_readings, "merge-1")
+
+    assert play(world, script) == "merge completed"
