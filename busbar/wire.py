@@ -146,7 +146,7 @@ def _outcome[R](orchestrator: Callable[..., Steps[R]], done: task.Task[Any]) -> 
 
 
 def _cause(error: task.TaskFailedError) -> str:
-    """What went wrong, first of all; a child's `StepFailed` says it already, and what it hides is the SDK's wrapping."""
+    """What went wrong, in the words of the first to say it: a child's `StepFailed` has the cause's text already."""
     details, name = error.details, _name(error.details)
     while details.inner_failure is not None and name != StepFailed.__name__:
         details, name = details.inner_failure, _name(details.inner_failure)
