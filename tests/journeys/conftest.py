@@ -1,34 +1,13 @@
-"""One stack for all journeys, and each step on it taken once, when a test first asks for it.
-
-In parallel runs the tests of this folder belong to one worker (`--dist loadgroup`): another would start another stack.
-"""
+"""One stack, and each step on it taken once, when a test first asks for it."""
 
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 
 from tests.journeys import steps
 from tests.journeys.fleet import Fleet
 from tests.journeys.mistakes import files_with_mistakes
-from tests.journeys.stack import ROOT, Stack, running
-
-HERE = Path(__file__).parent
-MARKS = (
-    pytest.mark.xdist_group("journeys"),
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(
-        not (ROOT / "node_modules" / ".bin" / "azurite").exists(), reason="Azurite is not installed: npm ci"
-    ),
-)
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the group in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            for mark in MARKS:
-                item.add_marker(mark)
+from tests.journeys.stack import Stack, running
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,7 @@
-"""The whole journey: a push trains, asks, promotes, deploys and scores."""
+"""The whole product on the real stack: a push trains, asks, promotes, deploys and scores; and what must not happen.
+
+All in one file, so that one worker runs it (`--dist loadfile`) and one stack is started.
+"""
 
 import json
 import math
@@ -14,9 +17,21 @@ from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Stage
 from busbar.domain.training import Verdict
-from tests.journeys.fleet import KEYS, SENSORS
-from tests.journeys.stack import Stack
-from tests.journeys.steps import Approved, Scored, Trained
+from tests.journeys import events, people
+from tests.journeys.fleet import CIRCUITS, FIRST, KEYS, SECOND, SENSORS, Fleet
+from tests.journeys.mistakes import MISTAKES, STALE_COMPONENT, TRAIN_LSTM
+from tests.journeys.stack import ROOT, Stack
+from tests.journeys.steps import Approved, Refused, Resumed, Scored, Trained
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(
+        not (ROOT / "node_modules" / ".bin" / "azurite").exists(), reason="Azurite is not installed: npm ci"
+    ),
+]
+
+
+# ---- the journey ---------------------------------------------------------------------------------------------
 
 
 def test_a_push_trains_real_models(stack: Stack, trained: Trained, tmp_path: Path) -> None:
@@ -148,6 +163,122 @@ def test_the_board_shows_it(stack: Stack, scored: Scored) -> None:
     assert "2025-12-09" in row
     assert stack.functions.get("/circuits/PLANT1/CIRC1").status_code == 200
     assert httpx.get(str(stack.functions.base_url.join("/api/circuits")), trust_env=False).status_code == 401
+
+
+# ---- repeats -------------------------------------------------------------------------------------------------
+
+
+def test_repeats_train_nothing(stack: Stack, fleet: Fleet, trained: Trained, approved: Approved) -> None:
+    """Every webhook redelivered, the push published and delivered twice more, job events and the push repeated."""
+    before = stack.jobs(), stack.instances(), len(people.mails(stack))
+
+    deliveries = events.deliveries(stack)
+    for delivery in deliveries:
+        events.redeliver(stack, delivery)
+    push = events.push_of(stack, trained.commit)
+    for _ in range(2):
+        events.publish(stack, push)
+        events.deliver(stack, [events.push_event(push)])
+    for job in map(trained.job, KEYS):
+        events.deliver(stack, events.job_events(job, stack.workspace(Stage.DEV).jobs.get(job).tags))
+    fleet.clone.git("push", "--quiet", "origin", ":refs/heads/develop")
+    fleet.clone.git("push", "--quiet", "origin", f"{trained.commit}:refs/heads/develop")
+    stack.until("the pushes to be noticed", lambda: len(events.deliveries(stack)) == len(deliveries) + 2)
+    stack.settled()
+
+    assert (stack.jobs(), stack.instances(), len(people.mails(stack))) == before
+
+
+# ---- bad input -----------------------------------------------------------------------------------------------
+
+
+def test_a_webhook_that_is_not_the_hosts_starts_nothing(stack: Stack) -> None:
+    before = stack.instances(), events.published(stack)
+    body = json.dumps({"ref": "refs/heads/develop", "after": "a" * 40, "before": "b" * 40}).encode()
+    assert events.webhook(stack, body, None).status_code == 401
+    assert events.webhook(stack, body, "sha256=" + "0" * 64).status_code == 401
+    assert events.webhook(stack, body, events.signed("not the secret", body)).status_code == 401
+    assert (stack.instances(), events.published(stack)) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"{", "body"),
+        (b"[]", "body"),
+        (b'{"ref": 7}', "ref"),
+        (b'{"ref": "refs/heads/develop"}', "repository.full_name"),
+        (
+            b'{"ref": "refs/heads/develop", "repository": {"full_name": "plants/fleet"}, "before": "x"}',
+            "before",
+        ),
+    ],
+)
+def test_a_malformed_webhook_is_told_its_field(stack: Stack, body: bytes, field: str) -> None:
+    before = stack.instances(), events.published(stack)
+    answer = events.webhook(stack, body, events.signed(stack.environment["BUSBAR_WEBHOOK_SECRET"], body))
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+    assert field in answer.json()["error"]
+    assert (stack.instances(), events.published(stack)) == before
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_with_its_place(refused: Refused, name: str) -> None:
+    state, text = refused.statuses[name]
+    assert state == "failure"
+    lines = refused.files[name][CIRCUITS].decode().splitlines()
+    wrong = MISTAKES[name]
+    last = max(number for number, line in enumerate(lines, 1) if line.startswith(wrong.line))
+    assert f"{CIRCUITS}:{last}: {wrong.key}:" in text
+
+
+def test_changed_content_under_an_old_version_is_refused(refused: Refused) -> None:
+    state, text = refused.statuses[STALE_COMPONENT]
+    assert state == "failure"
+    assert f"{TRAIN_LSTM}/component.yaml" in text
+    assert "train_lstm" in text
+    assert "1.0.0" in text
+
+
+def test_mistakes_train_nothing(refused: Refused) -> None:
+    assert refused.after == refused.before
+
+
+# ---- loss and death ------------------------------------------------------------------------------------------
+
+
+def test_a_lost_push_is_found(resumed: Resumed) -> None:
+    assert (resumed.delivery["status"], resumed.delivery["attempts"]) == ("dropped", 0)
+    run = resumed.snapshot.run(names.training_run(resumed.commit))
+    assert run is not None
+    assert run.requester == "reconciler"
+
+
+def test_exactly_the_changed_circuit_trains_again(stack: Stack, trained: Trained, resumed: Resumed) -> None:
+    (job,) = resumed.jobs - resumed.jobs_before
+    assert job.startswith("train-PLANT1-CIRC2-")
+    assert job.endswith("-a1")
+    assert stack.workspace(Stage.DEV).jobs.get(job).status == "Completed"
+    runs = {key: one.record.run for key, one in resumed.snapshot.circuits.items()}
+    assert runs == {FIRST: trained.run, SECOND: names.training_run(resumed.commit)}
+    assert resumed.snapshot.circuits[SECOND].record.cutoff_date == "2025-12-08"
+
+
+def test_after_a_kill_each_model_is_registered_once(stack: Stack, trained: Trained, resumed: Resumed) -> None:
+    assert resumed.survivors == []
+    assert list(stack.models(FIRST)) == ["1"]
+    second = stack.models(SECOND)
+    assert sorted(second) == ["1", "2"]
+    assert second["1"]["job"] == trained.job(SECOND)
+    assert second["2"]["job"] == resumed.snapshot.circuits[SECOND].record.job
+
+
+def test_after_a_kill_no_mail_is_sent_twice(stack: Stack, resumed: Resumed) -> None:
+    sent = Counter((mail["to"][0], mail["subject"]) for mail in people.mails(stack))
+    assert [one for one, times in sent.items() if times > 1] == []
+
+
+# ---- helpers -------------------------------------------------------------------------------------------------
 
 
 def _assert_sane(document: dict[str, Any], key: CircuitKey) -> None:
