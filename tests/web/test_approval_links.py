@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Choice, Outcome, expired
@@ -239,6 +239,7 @@ def test_two_voters_cannot_leave_nothing_between_them():
     assert desk.vote(samples.OPERATOR, exclude=[str(CIRC2)]).status == 400
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_body_breaks_the_form_or_votes_without_its_secret(body: bytes):
     desk = Desk()
@@ -246,6 +247,7 @@ def test_no_body_breaks_the_form_or_votes_without_its_secret(body: bytes):
     assert desk.cast == {}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.lists(st.text(max_size=20), max_size=3))
 def test_any_reason_is_recorded_as_text_or_refused(reason: str, exclude: list[str]):
     desk = Desk()

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from busbar.domain.circuits import CircuitKey
@@ -206,6 +206,7 @@ def refused(ask: Callable[[], Reply], named: str, hub: Hub) -> None:
     assert hub.started == []
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=200)
     | st.dictionaries(st.sampled_from(["stage", "day", "x"]), st.text()).map(json.dumps).map(str.encode)
