@@ -8,7 +8,6 @@ import azure.functions as func
 from activities import ACTIVITIES
 from busbar import wire
 from busbar.bootstrap import bind
-from busbar.domain.policies import Stage
 from busbar.durable import Orchestrations
 from busbar.web import approvals, board, events, operations, webhooks
 from busbar.web.responses import respond
@@ -127,4 +126,4 @@ def merge_every_three_hours(timer: func.TimerRequest, client: df.SyncDurableFunc
 @app.timer_trigger(arg_name="timer", schedule="0 0 2 * * *")
 @app.durable_client_input(client_name="client")
 def score_daily(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:
-    operations.score_now(Stage.PROD, operations.yesterday(), Orchestrations(client))
+    bind(operations.score_on_schedule)(Orchestrations(client))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from activities.clock import now
 from activities.sources import (
     ENVIRONMENT,
     Versioned,
@@ -17,11 +18,13 @@ from activities.sources import (
 )
 from busbar.clients.blobs import Blobs
 from busbar.clients.machine_learning import MachineLearning
+from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
 from busbar.domain import names
 from busbar.domain.circuits import Circuit, CircuitKey
-from busbar.domain.errors import ConfigurationError, NotFound
+from busbar.domain.errors import ConfigurationError, NotFound, VersionConflict
 from busbar.domain.policies import Stage
+from busbar.domain.records import CircuitRecord
 from busbar.domain.steps import (
     ComponentsRegistration,
     ComponentsRequest,
@@ -32,7 +35,7 @@ from busbar.domain.steps import (
     Release,
     TrainingRun,
 )
-from busbar.domain.training import Assets, PinnedData
+from busbar.domain.training import Assets, PinnedData, Verdict
 from busbar.settings import Settings
 
 REGISTRY = "registry"
@@ -116,7 +119,13 @@ def registry_references(document: bytes, registry: str) -> bytes:
 
 
 def pin_data(
-    request: DataRequest, *, repository: Repository, ml: MachineLearning, blobs: Blobs, settings: Settings
+    request: DataRequest,
+    *,
+    repository: Repository,
+    ml: MachineLearning,
+    blobs: Blobs,
+    records: Records,
+    settings: Settings,
 ) -> DataPinned:
     """Stage 4: a data asset per circuit and cutoff date, pinning the Delta version of the day it was first asked."""
     pinned: list[PinnedData] = []
@@ -128,7 +137,15 @@ def pin_data(
             pinned.append(_pin(circuit, newest, ml, settings))
         except NotFound as error:
             problems.append((key, str(error)))
+            _record_without_data(key, str(error), request.run, records)
     return DataPinned(tuple(pinned), tuple(problems))
+
+
+def _record_without_data(key: CircuitKey, reason: str, run: TrainingRun, records: Records) -> None:
+    """A circuit that never trained shows on the board why; one that has keeps its record."""
+    if records.circuit(key) is None:
+        blank = CircuitRecord(key, "", Verdict.QUARANTINED, reason, run.id, run.commit, "", now())
+        records.save_circuit(blank)
 
 
 def _pin(circuit: Circuit, newest: int | None, ml: MachineLearning, settings: Settings) -> PinnedData:
@@ -153,7 +170,7 @@ def _create_data(
             f"{circuit.key}: the sensor table has no version {'yet' if delta is None else delta}; "
             "merge raw files first (`busbar merge`)"
         )
-    folder = f"mltable/{name}/{version}"
+    folder = f"mltable/{name}/{version}/delta-{delta}"
     ml.write_file(Stage.DEV, f"{folder}/MLTable", _mltable(circuit.key, settings.sensor_table, delta))
     tags = {
         "plant_id": circuit.key.plant_id,
@@ -161,7 +178,12 @@ def _create_data(
         "cutoff_date": circuit.cutoff_date.isoformat(),
         "delta_version": str(delta),
     }
-    ml.create_data(name, version, folder, tags)
+    try:
+        ml.create_data(name, version, folder, tags)
+    except VersionConflict:  # another run pinned it between our look and our write: what it pinned holds
+        if (pinned := ml.pinned(name, version)) is None:
+            raise
+        delta = pinned
     return PinnedData(circuit.key, name, version, delta, circuit.cutoff_date.isoformat())
 
 

@@ -3,7 +3,7 @@
 from activities.clock import now
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
-from busbar.domain.records import RunRecord
+from busbar.domain.records import Offer, RunRecord
 from busbar.domain.release import ReleaseSet
 from busbar.domain.steps import CommitNote, Release, ReleaseRequest, RunNote, StageDeployment
 from busbar.fleet.repository import fleet_at
@@ -51,4 +51,4 @@ def compose_release(request: ReleaseRequest, *, records: Records, repository: Re
 
 def offer_release(request: StageDeployment, *, records: Records) -> None:
     """The release is ready for a stage: what a push to the stage's branch takes up."""
-    records.offer_release(request.stage, request.release.id)
+    records.save_offer(request.stage, Offer(request.release.id, request.release.excluded))

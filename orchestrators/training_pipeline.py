@@ -11,6 +11,7 @@ from busbar.domain.steps import (
     CircuitOutcome,
     CircuitTraining,
     CommitNote,
+    CommitState,
     ComponentsRequest,
     DataPinned,
     DataRequest,
@@ -61,14 +62,14 @@ def _stages(ctx: Context, run: TrainingRun) -> Steps[str]:
     data = yield from call(ctx, pin_data, DataRequest(run, fleet.circuits))  # 4
     plan = yield from call(ctx, decide_training, PlanRequest(run, registered.assets, data))
     yield from _note(ctx, run, RunStatus.RUNNING, plan.sentence)
-    yield from call(ctx, note_commit, CommitNote(run.commit, "pending", plan.sentence, run.id))
+    yield from _status(ctx, run, "pending", plan.sentence)
 
     outcomes = yield from _train(ctx, run, plan, data, registered.assets, fleet.policies)  # 5, 6, 7
     trained = _sentence(plan, outcomes)
     if not any(outcome.pin for outcome in outcomes):
         return (yield from _finish(ctx, run, trained, failed=bool(outcomes)))
     release = yield from call(ctx, compose_release, ReleaseRequest(run, registered.assets, tuple(outcomes)))
-    yield from call(ctx, note_commit, CommitNote(run.commit, "success", trained, run.id))
+    yield from _status(ctx, run, "success", trained)
     yield from _note(ctx, run, RunStatus.WAITING, f"{trained}; {release.id} waits for approval", release.id)
 
     promoted = yield from join(promote_environment, promoting)
@@ -133,15 +134,22 @@ def _sentence(plan: TrainingPlan, outcomes: list[CircuitOutcome]) -> str:
 
 def _refuse(ctx: Context, run: TrainingRun, problem: str) -> Steps[str]:
     yield from _note(ctx, run, RunStatus.FAILED, problem)
-    yield from call(ctx, note_commit, CommitNote(run.commit, "failure", problem, run.id))
+    yield from _status(ctx, run, "failure", problem)
     return problem
 
 
 def _finish(ctx: Context, run: TrainingRun, sentence: str, *, failed: bool) -> Steps[str]:
-    state = "failure" if failed else "success"
-    yield from call(ctx, note_commit, CommitNote(run.commit, state, sentence, run.id))
+    yield from _status(ctx, run, "failure" if failed else "success", sentence)
     yield from _note(ctx, run, RunStatus.FAILED if failed else RunStatus.COMPLETED, sentence)
     return sentence
+
+
+def _status(ctx: Context, run: TrainingRun, state: CommitState, text: str) -> Steps[None]:
+    """Tell the git host; a host that refuses stops no training: the instance's own status then says so."""
+    try:
+        yield from call(ctx, note_commit, CommitNote(run.commit, state, text, run.id))
+    except StepFailed as failure:
+        ctx.set_custom_status(f"{text} (the git host took no status: {failure})")
 
 
 def _note(

@@ -16,7 +16,7 @@ from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable, VersionConflict
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage
-from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
+from busbar.domain.records import CircuitRecord, DeploymentRecord, Offer, RunRecord, ScoringRecord
 from busbar.domain.release import ReleaseSet
 from busbar.domain.steps import DeploymentState, JobState
 
@@ -50,7 +50,7 @@ class FakeRecords(_Fake):
     )
     _runs: dict[str, RunRecord] = field(default_factory=dict[str, RunRecord])
     _releases: dict[str, ReleaseSet] = field(default_factory=dict[str, ReleaseSet])
-    _offers: dict[Stage, dict[str, None]] = field(default_factory=dict[Stage, dict[str, None]])
+    _offers: dict[Stage, dict[str, Offer]] = field(default_factory=dict[Stage, dict[str, Offer]])
 
     def circuit(self, key: CircuitKey) -> CircuitRecord | None:
         self._reach()
@@ -122,14 +122,14 @@ class FakeRecords(_Fake):
         if release:
             self._releases[id] = release
 
-    def offer_release(self, stage: Stage, id: str) -> None:
+    def save_offer(self, stage: Stage, offer: Offer) -> None:
         self._reach()
-        self._offers.setdefault(stage, {})[id] = None
+        self._offers.setdefault(stage, {}).setdefault(offer.release_id, offer)
 
-    def latest_release(self, stage: Stage) -> str | None:
-        """The id of the release set that was offered last; a repeated offer is not a later one."""
+    def latest_offer(self, stage: Stage) -> Offer | None:
+        """The release set that was offered last; a repeated offer is not a later one."""
         self._reach()
-        return next(reversed(self._offers.get(stage, {})), None)
+        return next(reversed(self._offers.get(stage, {}).values()), None)
 
 
 @dataclass
@@ -312,6 +312,7 @@ class FakeRepository(_Fake):
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict[str, dict[str, bytes]])
     branches: dict[str, str] = field(default_factory=dict[str, str])
     parents: dict[str, str] = field(default_factory=dict[str, str])
+    committers: dict[str, str] = field(default_factory=dict[str, str])
     default: str = "main"
     statuses: list[StatusSet] = field(default_factory=list[StatusSet])
     _numbers: "count[int]" = field(default_factory=lambda: count(1), compare=False)
@@ -352,6 +353,10 @@ class FakeRepository(_Fake):
     def heads(self) -> dict[str, str]:
         self._reach()
         return dict(self.branches)
+
+    def committer(self, commit: str) -> str:
+        self._reach()
+        return self.committers.get(commit, "data-scientist")
 
     def set_status(
         self,

@@ -11,7 +11,7 @@ from busbar.codec import from_wire, to_wire
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable
 from busbar.domain.policies import Stage
-from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
+from busbar.domain.records import CircuitRecord, DeploymentRecord, Offer, RunRecord, ScoringRecord
 from busbar.domain.release import ReleaseSet
 from busbar.settings import Settings
 
@@ -100,18 +100,19 @@ class Records:
         """The ids of all release sets, by id."""
         return [name.removesuffix(".json") for name, _ in self._blobs.names(_RELEASES)]
 
-    def offer_release(self, stage: Stage, id: str) -> None:
+    def save_offer(self, stage: Stage, offer: Offer) -> None:
         """A release set is ready for `stage`; the first offer's time counts, a repeat changes nothing."""
+        body = {"offer": to_wire(offer), "at": datetime.now(UTC).isoformat()}
         try:
-            self._offers.insert(stage, id, json.dumps({"id": id, "at": datetime.now(UTC).isoformat()}))
+            self._offers.insert(stage, offer.release_id, json.dumps(body))
         except Conflict:
             return
 
-    def latest_release(self, stage: Stage) -> str | None:
-        """The id of the release set that was offered to `stage` last."""
+    def latest_offer(self, stage: Stage) -> Offer | None:
+        """The release set that was offered to `stage` last."""
         offers = [json.loads(row.body) for row in self._offers.query(stage)]
         latest = max(offers, key=lambda offer: offer["at"], default=None)
-        return latest["id"] if latest else None
+        return from_wire(Offer, latest["offer"]) if latest else None
 
 
 def _text(record: object) -> str:

@@ -77,6 +77,12 @@ class Repository:
                 return heads
             page += 1
 
+    def committer(self, commit: str) -> str:
+        """The login of who committed; where the host knows no account, the name before the address's @."""
+        found = self._send("GET", f"commits/{quote(commit)}", f"read commit {commit}").json()
+        account = found.get("committer") or {}
+        return account.get("login") or found["commit"]["committer"]["email"].partition("@")[0]
+
     def set_status(
         self,
         commit: str,

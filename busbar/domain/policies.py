@@ -90,7 +90,6 @@ class ApprovalPolicy:
     groups: tuple[str, ...]
     quorum: int = 1
     expires_hours: float = 72.0
-    required: bool = True
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,14 @@ class ScoringRecord:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A release set that is ready for a stage, less the circuits that an earlier gate's approvers left out."""
+
+    release_id: str
+    excluded: tuple[CircuitKey, ...] = ()
+
+
 class RunStatus(StrEnum):
     """Where a training run stands; `rejected` also when nobody decided in time."""
 

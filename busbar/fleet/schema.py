@@ -196,7 +196,6 @@ class ApprovalItem(Strict):
     groups: list[Label] = Field([], min_length=1)
     quorum: int = Field(1, ge=1, le=20)
     expires_hours: Hours = 72
-    required: bool = True
 
 
 class PipelineFile(Strict):

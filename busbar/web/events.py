@@ -113,9 +113,9 @@ def _deploy(
     records: Records,
 ) -> str:
     """The release that waits for the stage: under the id that the training run uses, so that it happens once."""
-    release_id = records.latest_release(stage)
-    release = records.release(release_id) if release_id else None
-    if release is None:
+    offer = records.latest_offer(stage)
+    release = records.release(offer.release_id) if offer else None
+    if offer is None or release is None:
         text = f"nothing to deploy to {stage}: no release set is ready for it"
         repository.set_status(push.after, "success", text, context=f"busbar/deploy-{stage}")
         return text
@@ -126,6 +126,7 @@ def _deploy(
         release.requester,
         tuple(sorted(pin.key for pin in release.pins)),
         policies,
+        offer.excluded,
     )
     request = StageDeployment(stage, offered)
     return _start(orchestrations, "deploy_release", names.deployment_run(stage, release.id), request)

@@ -12,10 +12,11 @@ from busbar.clients.ledger import Ledger
 from busbar.clients.repositories import Repository
 from busbar.domain import names
 from busbar.domain.circuits import parse_keys
-from busbar.domain.errors import BadRequest, TemporarilyUnavailable
+from busbar.domain.errors import BadRequest, ConfigurationError, NotFound, TemporarilyUnavailable
 from busbar.domain.events import ZERO_COMMIT, EventType, RepositoryPushed
 from busbar.domain.policies import Stage, TrainingPolicy
 from busbar.domain.steps import MergeRun, ScoringRun, TrainingRun
+from busbar.fleet.repository import fleet_at
 from busbar.inbound.busbar_events import event_id, to_event_data
 from busbar.inbound.fields import json_object
 from busbar.settings import Settings
@@ -52,7 +53,7 @@ def merge_now(commit: str, requester: str, orchestrations: Orchestrations) -> Re
 
 def merge_on_schedule(orchestrations: Orchestrations, *, repository: Repository) -> Reply:
     """The timer's merge, with what the default branch says."""
-    return merge_now(repository.heads()[repository.default_branch()], "timer", orchestrations)
+    return merge_now(_default_head(repository), "timer", orchestrations)
 
 
 def yesterday() -> date:
@@ -60,7 +61,7 @@ def yesterday() -> date:
     return datetime.now(UTC).date() - timedelta(days=1)
 
 
-def start_scoring(body: bytes, orchestrations: Orchestrations) -> Reply:
+def start_scoring(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:
     """POST /api/scorings {"stage": "prod", "day": "2025-12-09"}: by default prod, and yesterday."""
     fields = _fields(body)
     try:
@@ -68,13 +69,40 @@ def start_scoring(body: bytes, orchestrations: Orchestrations) -> Reply:
     except ValueError as error:
         raise BadRequest("stage", f"not one of {', '.join(Stage)}") from error
     day = _day(_text(fields, "day", yesterday().isoformat()))
-    return score_now(stage, day, orchestrations, suffix=f"{datetime.now(UTC):%H%M%S}")
+    return _score(stage, day, orchestrations, repository, suffix=f"{datetime.now(UTC):%H%M%S}")
 
 
-def score_now(stage: Stage, day: date, orchestrations: Orchestrations, suffix: str = "") -> Reply:
+def score_on_schedule(orchestrations: Orchestrations, *, repository: Repository) -> Reply:
+    """The timer's scoring: prod, yesterday."""
+    return _score(Stage.PROD, yesterday(), orchestrations, repository)
+
+
+def _score(
+    stage: Stage, day: date, orchestrations: Orchestrations, repository: Repository, suffix: str = ""
+) -> Reply:
     """Score a day; the timer's run of a day has the day's own id, a repeat by hand one with the time in it."""
-    run = ScoringRun(stage, day, TrainingPolicy())
+    run = ScoringRun(stage, day, _limits(repository))
     return _started("score_stage", names.scoring_run(stage, day, suffix), run, orchestrations)
+
+
+def _default_head(repository: Repository) -> str:
+    """The commit that the default branch is at; raises `NotFound` while nobody has pushed."""
+    branch = repository.default_branch()
+    head = repository.heads().get(branch)
+    if head is None:
+        raise NotFound(
+            f"the fleet's repository has no branch {branch} yet: push its config/ and ml_components/"
+        )
+    return head
+
+
+def _limits(repository: Repository) -> TrainingPolicy:
+    """Deadlines and parallelism as the default branch says; scoring goes on though that be unreadable."""
+    try:
+        return fleet_at(repository, _default_head(repository)).policies.training
+    except (ConfigurationError, NotFound) as error:
+        log.warning("scoring runs with the default limits: %s", error)
+        return TrainingPolicy()
 
 
 def announce_lost_pushes(
@@ -93,7 +121,8 @@ def announce_lost_pushes(
     for branch, commit in heads.items():
         handled = ledger.head(branch)
         if handled != commit:
-            push = RepositoryPushed(settings.repository, branch, handled or ZERO_COMMIT, commit, "reconciler")
+            requester = repository.committer(commit)  # who may not approve it is whoever made it
+            push = RepositoryPushed(settings.repository, branch, handled or ZERO_COMMIT, commit, requester)
             data = to_event_data(push)
             events.publish(EventType.REPOSITORY_PUSHED, settings.repository, data, id=event_id(push))
             lost.append(branch)

@@ -1,6 +1,7 @@
 """Stages 1 to 4: what is registered, what is not, and what the author of a commit is told."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ from busbar.domain.steps import (
     EnvironmentRegistration,
     TrainingRun,
 )
-from busbar.domain.training import Assets, PinnedData
+from busbar.domain.training import Assets, PinnedData, Verdict
 from tests.activities.bench import CIRC1, CIRC2, COMMIT, FILES, RUN, Bench, pin
 
 NAME = "sensor-forecasting-env"
@@ -249,10 +250,31 @@ def test_the_first_time_pins_the_newest_version_of_the_table(bench: Bench):
     assert pinned(bench, CIRC1) == DataPinned(
         (PinnedData(CIRC1, "PLANT1_CIRC1", "2025-12-09", 12, "2025-12-09"),)
     )
-    mltable = bench.ml.files[Stage.DEV, "mltable/PLANT1_CIRC1/2025-12-09/MLTable"].decode()
+    mltable = bench.ml.files[Stage.DEV, "mltable/PLANT1_CIRC1/2025-12-09/delta-12/MLTable"].decode()
     assert 'folder: "abfss://sensors@account.dfs.core.windows.net/readings"' in mltable
     assert "version_as_of: 12" in mltable
     assert """'col("plant_id") == "PLANT1" and col("circuit_id") == "CIRC1"'""" in mltable
+
+
+def test_of_two_runs_that_pin_at_once_the_first_ones_version_holds(bench: Bench):
+    bench.merged(12)
+
+    class Raced(type(bench.ml)):
+        """Another run pins version 9 between the look and the write."""
+
+        def create_data(self, name: str, version: str, folder: str, tags: Any) -> None:
+            super().create_data(name, version, folder, {**tags, "delta_version": "9"})
+            super().create_data(name, version, folder, tags)
+
+    bench.ml.__class__ = Raced
+    assert [item.delta_version for item in pinned(bench, CIRC1).pinned] == [9]
+
+
+def test_a_circuit_without_data_is_quarantined_on_the_board(bench: Bench):
+    problems = pinned(bench, CIRC1).problems
+    record = bench.records.circuit(CIRC1)
+    assert record
+    assert (record.verdict, [(CIRC1, record.reason)]) == (Verdict.QUARANTINED, list(problems))
 
 
 def test_ever_after_the_same_version_though_the_table_moved(bench: Bench):

@@ -8,7 +8,7 @@ from activities.notifications import notify_long_running
 from activities.records import compose_release, note_commit, note_run, offer_release
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Policies, Stage
-from busbar.domain.records import RunRecord, RunStatus
+from busbar.domain.records import Offer, RunRecord, RunStatus
 from busbar.domain.steps import (
     CircuitOutcome,
     CommitNote,
@@ -60,8 +60,8 @@ def test_a_releases_id_is_its_content(bench: Bench):
 def test_a_release_is_offered_to_its_stage(bench: Bench):
     release = bench.release(pin(), policies=Policies())
     bench.run(offer_release, StageDeployment(Stage.TEST, release))
-    assert bench.records.latest_release(Stage.TEST) == release.id
-    assert bench.records.latest_release(Stage.PROD) is None
+    assert bench.records.latest_offer(Stage.TEST) == Offer(release.id)
+    assert bench.records.latest_offer(Stage.PROD) is None
 
 
 def test_a_run_has_one_line_that_says_where_it_stands(bench: Bench):

@@ -12,7 +12,7 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import Conflict, NotFound
 from busbar.domain.gates import GateResult, Metrics
 from busbar.domain.policies import Stage
-from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, RunStatus, ScoringRecord
+from busbar.domain.records import CircuitRecord, DeploymentRecord, Offer, RunRecord, RunStatus, ScoringRecord
 from busbar.domain.release import Pin, ReleaseSet
 from busbar.domain.training import Verdict
 from tests.azure import LocalAzure
@@ -124,7 +124,7 @@ def test_the_latest_offer_wins_and_a_repeat_changes_nothing(local_azure: LocalAz
     first, second = a_release(a_key()), a_release(a_key())
     for release in (first, second):
         records.save_release(release)
-        records.offer_release(Stage.PROD, release.id)
-    records.offer_release(Stage.PROD, first.id)
-    assert records.latest_release(Stage.PROD) == second.id
-    assert records.latest_release(Stage.DEV) is None
+        records.save_offer(Stage.PROD, Offer(release.id))
+    records.save_offer(Stage.PROD, Offer(first.id, (CircuitKey("P", "C"),)))
+    assert records.latest_offer(Stage.PROD) == Offer(second.id)
+    assert records.latest_offer(Stage.DEV) is None

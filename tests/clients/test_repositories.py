@@ -104,6 +104,12 @@ def test_heads_and_default_branch(clone: Clone, repository: Repository):
     assert repository.default_branch() == "main"
 
 
+def test_who_committed_is_known(clone: Clone, repository: Repository):
+    commit = clone.push({"a": b"1"})
+    mail = clone.git("log", "-1", "--format=%ce", commit).strip()
+    assert repository.committer(commit) == mail.partition("@")[0]
+
+
 def test_more_branches_than_a_page_holds(clone: Clone, repository: Repository):
     commit = clone.push({"a": b"1"})
     many = [f"many/{clone.branch}/{number}" for number in range(120)]

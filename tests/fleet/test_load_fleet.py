@@ -149,7 +149,6 @@ propagation: {max_seconds: 60}
 gates: {champion_margin: 0.1}
 approvals:
   prod-deployment: {quorum: 1, expires_hours: 1.5}
-  test-deployment: {required: false}
 train_pull_requests: true
 """
     prod = "compute: big\napproval: null\nthresholds: {min_accuracy: 1}\n"
@@ -159,7 +158,6 @@ train_pull_requests: true
     assert (policies.propagation.poll, policies.propagation.max_seconds) == (Backoff(2, 30), 60)
     assert (policies.gates.min_skill_seasonal_naive, policies.gates.champion_margin) == (0.0, 0.1)
     assert policies.approvals[GateName.PROD_DEPLOYMENT] == ApprovalPolicy(("prod-approvers",), 1, 1.5)
-    assert not policies.approvals[GateName.TEST_DEPLOYMENT].required
     assert policies.stages[Stage.PROD] == StagePolicy(Thresholds(min_accuracy=1.0), "big", None)
     assert policies.train_pull_requests
 

@@ -8,6 +8,7 @@ import pytest
 from busbar.domain.errors import TemporarilyUnavailable
 from busbar.domain.events import ZERO_COMMIT, EventType, RepositoryPushed
 from busbar.domain.policies import Stage
+from busbar.domain.records import Offer
 from busbar.domain.release import ReleaseSet
 from busbar.domain.steps import Release, StageDeployment, TrainingRun
 from busbar.inbound.busbar_events import event_id, to_event_data
@@ -67,7 +68,7 @@ class Desk:
     def offered(self, stage: Stage, *pins: Any) -> ReleaseSet:
         release = ReleaseSet(RUN.id, COMMIT, RUN.requester, pins or (pin(CIRC2), pin(CIRC1)), ENVIRONMENT)
         self.bench.records.save_release(release)
-        self.bench.records.offer_release(stage, release.id)
+        self.bench.records.save_offer(stage, Offer(release.id))
         return release
 
 
@@ -189,10 +190,19 @@ def test_a_release_that_its_run_took_on_is_not_deployed_again(desk: Desk):
     assert desk.push(replace(PUSH, branch="main")) == f"already started deploy-prod-{release.id}"
 
 
+def test_what_an_earlier_gate_left_out_stays_out(desk: Desk):
+    release = ReleaseSet(RUN.id, COMMIT, RUN.requester, (pin(CIRC2), pin(CIRC1)), ENVIRONMENT)
+    desk.bench.records.save_release(release)
+    desk.bench.records.save_offer(Stage.PROD, Offer(release.id, (CIRC1,)))
+    desk.push(replace(PUSH, branch="main"))
+    [(_, request)] = desk.hub.started.values()
+    assert request.release.kept == (CIRC2,)
+
+
 def test_of_several_releases_the_one_offered_last(desk: Desk):
     first = desk.offered(Stage.PROD)
     second = desk.offered(Stage.PROD, pin(CIRC1, "2"))
-    desk.bench.records.offer_release(Stage.PROD, first.id)
+    desk.bench.records.save_offer(Stage.PROD, Offer(first.id))
     assert desk.push(replace(PUSH, branch="main")) == f"started deploy-prod-{second.id}"
 
 

@@ -63,8 +63,8 @@ def merge(hub: Hub, repository: FakeRepository) -> Operation:
 
 
 @pytest.fixture
-def score(hub: Hub) -> Operation:
-    return lambda body: operations.start_scoring(body, hub)
+def score(hub: Hub, repository: FakeRepository) -> Operation:
+    return lambda body: operations.start_scoring(body, hub, repository=repository)  # type: ignore[arg-type] - a fake
 
 
 def body(**fields: Any) -> bytes:
@@ -131,10 +131,15 @@ def test_a_scoring_is_of_prod_and_yesterday_unless_asked_otherwise(score: Operat
 def test_a_scoring_by_hand_does_not_take_the_timers_id(score: Operation, hub: Hub):
     _, run = started(score(body(stage="test", day="2025-12-09")), hub)
     assert (run.stage, run.day) == (Stage.TEST, date(2025, 12, 9))
-    operations.score_now(Stage.TEST, date(2025, 12, 9), hub)
-    by_hand, timers = (instance for _, instance, _ in hub.started)
-    assert timers == "score-test-2025-12-09"
-    assert re.fullmatch(rf"{timers}-\d{{6}}", by_hand)
+    [(_, by_hand, _)] = hub.started
+    assert re.fullmatch(r"score-test-2025-12-09-\d{6}", by_hand)
+
+
+def test_the_timers_scoring_has_the_days_own_id(hub: Hub, repository: FakeRepository):
+    operations.score_on_schedule(hub, repository=repository)  # type: ignore[arg-type] - a fake of its shape
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    [(_, instance, run)] = hub.started
+    assert (instance, run.stage) == (f"score-prod-{yesterday}", Stage.PROD)
 
 
 # --- wrong ------------------------------------------------------------------------------------------------
@@ -214,7 +219,7 @@ def refused(ask: Callable[[], Reply], named: str, hub: Hub) -> None:
 def test_no_body_breaks_a_scoring(content: bytes):
     hub = Hub()
     try:
-        operations.start_scoring(content, hub)
+        operations.start_scoring(content, hub, repository=FakeRepository())  # type: ignore[arg-type] - a fake
     except BadRequest:
         assert hub.started == []
 
@@ -254,7 +259,7 @@ def test_a_branch_whose_head_was_not_handled_is_announced(lookout: Lookout):
         "develop",
         "c" * 40,
         DEVELOP,
-        "reconciler",
+        "data-scientist",
     )
 
 

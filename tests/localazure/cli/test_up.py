@@ -150,6 +150,9 @@ def test_the_life_of_a_local_azure(local, tmp_path):
     _a_killed_child_is_started_again(local)
     _after_everything_was_killed_it_carries_on(local, tmp_path)
 
+    starts = local.state / "starts"
+    assert set(starts.read_text().splitlines()) == {"with Azure"}
+
     processes = [psutil.Process(pid) for pid in local.pids.values()]
     assert local.run("status").returncode == 0
     assert local.run("logs", "azure").returncode == 0
@@ -159,6 +162,7 @@ def test_the_life_of_a_local_azure(local, tmp_path):
 
     (local.state / "environments").mkdir()
     (local.state / "notes").unlink()
+    starts.unlink()
     assert local.run("reset").returncode == 0
     assert [path.name for path in local.state.iterdir()] == ["environments"]
 
