@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing prepared: scripts/setup builds what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-app test-components lint bench up down clean
+.PHONY: help setup demo test test-app test-components lint requirements bench up down clean
 
 PYTHON := .venv/bin/python
 STATE := .localazure
@@ -32,6 +32,10 @@ lint: setup ## ruff, pyright, import-linter
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pyright
 	.venv/bin/lint-imports
+
+requirements: setup ## Export requirements.txt, what the deployed app imports, from the lock
+	@{ echo "# Exported from uv.lock by \`make requirements\`: what the deployed app imports, nothing else."; \
+	uv export --quiet --frozen --no-default-groups --no-hashes --no-annotate --no-emit-project --no-header; } > requirements.txt
 
 bench: setup ## Cold import of the app against a bare durable app
 	@$(PYTHON) scripts/bench_import.py
