@@ -23,6 +23,7 @@ from localazure.tls import ensure_certificates
 
 RESTARTS = 3  # within this many seconds; more means that it cannot run
 RESTARTS_WITHIN_SECONDS = 60.0
+APP = "functions"
 _STOP_SECONDS = 10.0
 _LOOK_SECONDS = 0.03
 
@@ -106,11 +107,15 @@ class Supervisor:
             loop.add_signal_handler(number, self._stopping.set)
         self._take_over()
         write_environment(self._runtime)
-        keepers = [asyncio.create_task(self._keep(child)) for child in self._children]
+        keepers: list[asyncio.Task[None]] = []
         stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await self._until_ready(stopping)
-            if not self._stopping.is_set():
+            for children in self._waves:
+                keepers += [asyncio.create_task(self._keep(child)) for child in children]
+                await self._until_ready(children, stopping)
+                if self._stopping.is_set():
+                    break
+            else:
                 self._ready = True
                 self._record()
                 when_ready()
@@ -131,8 +136,14 @@ class Supervisor:
             for port in child.ports:
                 _check_free(child.name, port)
 
-    async def _until_ready(self, stopping: asyncio.Task[bool]) -> None:
-        answers = asyncio.gather(*(self._answers(child) for child in self._children))
+    @property
+    def _waves(self) -> tuple[list[Child], ...]:
+        """The app last: an SDK that finds no Azure when it first looks takes the public one, for good."""
+        app = [child for child in self._children if child.name == APP]
+        return [child for child in self._children if child.name != APP], app
+
+    async def _until_ready(self, children: list[Child], stopping: asyncio.Task[bool]) -> None:
+        answers = asyncio.gather(*(self._answers(child) for child in children))
         done, _ = await asyncio.wait([answers, stopping], return_when=asyncio.FIRST_COMPLETED)
         if answers in done:
             answers.result()
@@ -211,9 +222,7 @@ def _children(config_path: Path, runtime: Runtime) -> list[Child]:
         app = (config_path.parent / config.functions.app).resolve()
         place = ["--port", str(ports.functions), "--app", str(app), "--state", str(state / "functions")]
         host = [*python, "localazure.functions_host", *place]
-        children.append(
-            Child("functions", host, environment(runtime), (ports.functions,), logs / "functions.log")
-        )
+        children.append(Child(APP, host, environment(runtime), (ports.functions,), logs / "functions.log"))
     return children
 
 
