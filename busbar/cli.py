@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from busbar.api import Api, ApiError, Snapshot
 from busbar.domain.policies import Stage
+from busbar.domain.training import Verdict
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -22,7 +24,7 @@ LOCAL_URL = "http://127.0.0.1:7071"
 @app.command()
 def circuits(url: Url = LOCAL_URL, key: Key = "") -> None:
     """Every circuit: verdict and reason, model, what serves it, its last scoring."""
-    table = Table("circuit", "verdict", "model", "dev", "test", "prod", "rows forecast", "reason")
+    table = _table("circuit", "verdict", "model", "dev", "test", "prod", "rows", "reason")
     for name, state in sorted(_snapshot(url, key).circuits.items()):
         record = state.record
         serving = [
@@ -30,27 +32,29 @@ def circuits(url: Url = LOCAL_URL, key: Key = "") -> None:
         ]
         scoring = state.scorings.get(Stage.PROD)
         rows = str(scoring.rows) if scoring else "–"
-        table.add_row(str(name), record.verdict, record.model_version or "–", *serving, rows, record.reason)
-    Console().print(table)
+        reason = "" if record.verdict is Verdict.TRAINED else record.reason
+        table.add_row(str(name), record.verdict, record.model_version or "–", *serving, rows, reason)
+    _print(table, "no circuit yet: push a commit with config/circuits.yaml")
 
 
 @app.command()
 def runs(url: Url = LOCAL_URL, key: Key = "") -> None:
     """Training runs, newest first."""
-    table = Table("run", "branch", "by", "status", "what happened", "updated")
+    table = _table("commit", "updated", "status", "branch", "by", "what happened")
     for run in _snapshot(url, key).runs:
-        table.add_row(run.id, run.branch, run.requester, run.status, run.sentence, run.updated_at)
-    Console().print(table)
+        updated = run.updated_at[:16].replace("T", " ")
+        table.add_row(run.commit[:8], updated, run.status, run.branch, run.requester, run.sentence)
+    _print(table, "no run yet: push to a branch that trains")
 
 
 @app.command()
 def approvals(url: Url = LOCAL_URL, key: Key = "") -> None:
     """What waits for somebody's decision. Deciding is done by the link in the mail, by the person it was sent to."""
-    table = Table("gate", "subject", "votes", "asked")
+    table = _table("gate", "votes", "asked", "subject")
     for pending in _snapshot(url, key).pending:
         votes = f"{len(pending.votes)} of {pending.quorum}"
-        table.add_row(pending.gate, pending.subject, votes, ", ".join(pending.approvers))
-    Console().print(table)
+        table.add_row(pending.gate, votes, ", ".join(pending.approvers), pending.subject)
+    _print(table, "nothing waits for a decision")
 
 
 @app.command()
@@ -79,6 +83,18 @@ def score(
 ) -> None:
     """Score every circuit that a stage serves."""
     _started(lambda api: api.score(stage, day), url, key)
+
+
+def _table(*columns: str) -> Table:
+    """A table whose last column takes the room that is left; the others are never cut."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column, no_wrap=column != columns[-1], overflow="fold")
+    return table
+
+
+def _print(table: Table, empty: str) -> None:
+    Console().print(table if table.row_count else empty)
 
 
 def _snapshot(url: str, key: str) -> Snapshot:

@@ -78,7 +78,7 @@ def busbar(url: str, *arguments: str, key: str = KEY) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize(
     ("command", "told"),
-    [("circuits", "PLANT1/CIRC1"), ("runs", "train-"), ("approvals", "ml-lead")],
+    [("circuits", "PLANT1/CIRC1"), ("runs", "develop"), ("approvals", "ml-lead")],
 )
 def test_what_is_on_record(url: str, command: str, told: str) -> None:
     status, out, _ = busbar(url, command)
