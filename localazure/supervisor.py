@@ -24,6 +24,7 @@ from localazure.tls import ensure_certificates
 RESTARTS = 3  # within this many seconds; more means that it cannot run
 RESTARTS_WITHIN_SECONDS = 60.0
 APP = "functions"
+LEAN = {"MALLOC_ARENA_MAX": "2"}  # glibc gives every thread an arena of its own and never gives it back
 _STOP_SECONDS = 10.0
 _LOOK_SECONDS = 0.03
 
@@ -216,13 +217,15 @@ def _children(config_path: Path, runtime: Runtime) -> list[Child]:
             (ports.blob, ports.queue, ports.table),
             logs / "azurite.log",
         ),
-        Child("azure", server, {}, (ports.azure, ports.pages), logs / "azure.log"),
+        Child("azure", server, LEAN, (ports.azure, ports.pages), logs / "azure.log"),
     ]
     if config.functions:
         app = (config_path.parent / config.functions.app).resolve()
         place = ["--port", str(ports.functions), "--app", str(app), "--state", str(state / "functions")]
         host = [*python, "localazure.functions_host", *place]
-        children.append(Child(APP, host, environment(runtime), (ports.functions,), logs / "functions.log"))
+        children.append(
+            Child(APP, host, {**LEAN, **environment(runtime)}, (ports.functions,), logs / "functions.log")
+        )
     return children
 
 
