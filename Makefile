@@ -22,7 +22,7 @@ demo: setup ## The whole journey on this machine [DATA=folder of CSV files] [MAP
 test: test-app test-components ## Every test
 
 test-app: setup ## Tests of the app, the emulators and the demo [ARGS="-k name"]
-	$(PYTHON) -m pytest -n 2 tests $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile tests $(ARGS)
 
 test-components: setup ## Tests of the Azure ML components, in the training environment
 	@scripts/component-tests $(TOOLS) $(ARGS)
