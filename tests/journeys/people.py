@@ -23,16 +23,18 @@ class Link:
     def look(self) -> httpx.Response:
         return httpx.get(self.url, timeout=60, trust_env=False)
 
-    def approve(self, **changed: str) -> int:
-        """Press the page's own button; `changed` replaces fields of the form. The status of the answer."""
-        form = approve_form(self.url, self.look().text)
-        assert form, f"{self.person} finds no button to approve with on {self.subject!r}"
-        return self.post(form[1] | changed)
-
     def form(self) -> dict[str, str]:
-        found = approve_form(self.url, self.look().text)
-        assert found
-        return found[1]
+        """What the page's own approve button sends."""
+        page = self.look()
+        form = approve_form(self.url, page.text)
+        assert form, (
+            f"{self.person} finds no way to approve {self.subject!r} on a page of status {page.status_code}"
+        )
+        return form[1]
+
+    def approve(self, **changed: str) -> int:
+        """Press that button; `changed` replaces fields of the form. The status of the answer."""
+        return self.post(self.form() | changed)
 
     def post(self, fields: dict[str, str]) -> int:
         parts = httpx.URL(self.url)
