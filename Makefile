@@ -6,6 +6,9 @@ PYTHON := .venv/bin/python
 STATE := .localazure
 CONFIG := infra/local.yaml
 TOOLS := $(STATE)/component-tests
+PARALLEL := -n 2 --dist loadfile
+# pytest's status 5 means that ARGS chose no test of this part, which is as it was asked for
+pytest = $(PYTHON) -m pytest $(1) $(ARGS) || { status=$$?; [ -n "$(ARGS)" ] && [ $$status -eq 5 ]; }
 export LOCALAZURE_ENVIRONMENT_CACHE := $(CURDIR)/$(STATE)/environments
 export PATH := $(PATH):$(CURDIR)/.uv/bin
 
@@ -22,7 +25,9 @@ demo: setup ## The whole journey on this machine [DATA=folder of CSV files] [MAP
 test: test-app test-components ## Every test
 
 test-app: setup ## Tests of the app, the emulators and the demo [ARGS="-k name"]
-	$(PYTHON) -m pytest -n 2 --dist loadfile tests $(ARGS)
+	$(call pytest,$(PARALLEL) tests --ignore tests/localazure --ignore tests/journeys)
+	$(call pytest,$(PARALLEL) tests/localazure)
+	$(call pytest,tests/journeys)
 
 test-components: setup ## Tests of the Azure ML components, in the training environment
 	@scripts/component-tests $(TOOLS) $(ARGS)

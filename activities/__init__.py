@@ -24,7 +24,7 @@ from activities.models import (
     settle_circuit,
     share_model,
 )
-from activities.notifications import notify_long_running
+from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.records import compose_release, note_commit, note_run, offer_release
 from activities.scoring import list_deployed, record_scored, submit_scoring
@@ -44,6 +44,7 @@ ACTIVITIES = (
     look_at_job,
     cancel_job,
     notify_long_running,
+    notify_run_ended,
     evaluate_gates,
     register_model,
     settle_circuit,

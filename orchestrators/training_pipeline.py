@@ -1,6 +1,7 @@
 """A training run: the eight stages from a commit to models in the registry, and on to test and prod."""
 
 from activities.assets import pin_data, register_components, register_environment
+from activities.notifications import notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.records import compose_release, note_commit, note_run, offer_release
 from busbar.domain import names
@@ -156,4 +157,15 @@ def _note(
     ctx: Context, run: TrainingRun, status: RunStatus, sentence: str, release_id: str | None = None
 ) -> Steps[None]:
     ctx.set_custom_status(sentence)
-    yield from call(ctx, note_run, RunNote(run, status, sentence, release_id))
+    note = RunNote(run, status, sentence, release_id)
+    yield from call(ctx, note_run, note)
+    if status.ended:
+        yield from _tell_requester(ctx, note)
+
+
+def _tell_requester(ctx: Context, note: RunNote) -> Steps[None]:
+    """One mail at the end; what was done stays done though no mail can be sent."""
+    try:
+        yield from call(ctx, notify_run_ended, note)
+    except StepFailed as failure:
+        ctx.set_custom_status(f"{note.sentence} (the requester was not told: {failure})")

@@ -32,7 +32,7 @@ from activities.models import (
     settle_circuit,
     share_model,
 )
-from activities.notifications import notify_long_running
+from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.records import compose_release, note_commit, note_run, offer_release
 from activities.scoring import list_deployed, record_scored, submit_scoring
@@ -125,6 +125,12 @@ def asked(bench: Bench) -> ApprovalRequest:
     return request
 
 
+def ended(bench: Bench) -> RunNote:
+    note = RunNote(RUN, RunStatus.FAILED, "the run broke off")
+    bench.run(note_run, note)
+    return note
+
+
 def pinned(bench: Bench) -> DataPinned:
     return bench.run(pin_data, DataRequest(RUN, (CIRC1,)))
 
@@ -169,6 +175,7 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     compose_release: outcomes,
     offer_release: lambda bench: StageDeployment(Stage.TEST, bench.release(pin())),
     note_run: lambda bench: RunNote(RUN, RunStatus.RUNNING, "reading"),
+    notify_run_ended: ended,
     note_commit: lambda bench: CommitNote(COMMIT, "success", "done", RUN.id),
 }
 # What these answer the second time is that it is done already, or a question's deadline until it is asked.

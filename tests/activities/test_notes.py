@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from activities.notifications import notify_long_running
+from activities.notifications import notify_long_running, notify_run_ended
 from activities.records import compose_release, note_commit, note_run, offer_release
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Policies, Stage
@@ -102,3 +102,22 @@ def test_another_job_is_another_mail(bench: Bench):
     for job in ("job-a1", "job-a2", "job-a1"):
         bench.run(notify_long_running, LongRunning(JobRef(Stage.DEV, job), COMMIT, CIRC1, 4.0))
     assert len(bench.mail.sent) == 2
+
+
+def test_the_requester_hears_once_how_the_run_ended(bench: Bench):
+    note = RunNote(RUN, RunStatus.FAILED, "the run broke off")
+    bench.run(note_run, note)
+    for _ in range(2):
+        bench.run(notify_run_ended, note)
+    [mail] = bench.mail.sent.values()
+    assert mail.to == f"{RUN.requester}@example.com"
+    assert "the run broke off" in mail.text
+
+
+def test_a_run_that_had_nothing_to_train_and_an_unknown_requester_are_no_mail(bench: Bench):
+    idle = RunNote(RUN, RunStatus.COMPLETED, "0 of 6 circuits to train")
+    stranger = RunNote(replace(RUN, requester="operator"), RunStatus.FAILED, "broke off")
+    for note in (idle, stranger):
+        bench.run(note_run, note)
+        bench.run(notify_run_ended, note)
+    assert not bench.mail.sent

@@ -433,7 +433,7 @@ def a_deployment(fleet: Fleet, stage: Stage, component: str) -> tuple[str, str]:
     for _ in range(2):
         ml.ensure_endpoint(stage, endpoint, {"plant_id": "P1"})
         ml.create_deployment(
-            stage, endpoint, "circ1-v1", component, "scoring-cluster", {"model_version": "1"}
+            stage, endpoint, "circ1-v1", component, f"{stage}-scoring-cluster", {"model_version": "1"}
         )
     state = eventually(lambda: ml.deployment(stage, endpoint, "circ1-v1"))
     assert (state.ready, state.failed, state.tags["model_version"]) == (True, False, "1")
@@ -485,7 +485,7 @@ def test_deployments_change_by_name_only(fleet: Fleet):
             endpoint,
             deployment,
             f"azureml:{fleet.scoring}:1.0.0",
-            "scoring-cluster",
+            "dev-scoring-cluster",
             {"model_version": "2"},
         )
     with pytest.raises(VersionConflict, match="plant_id P1, not P2"):
@@ -495,7 +495,7 @@ def test_deployments_change_by_name_only(fleet: Fleet):
         endpoint,
         "circ1-v2",
         f"azureml:{fleet.scoring}:1.0.0",
-        "scoring-cluster",
+        "dev-scoring-cluster",
         {"model_version": "2"},
     )
     ml.set_default(Stage.DEV, endpoint, "circ1-v2")
@@ -510,7 +510,7 @@ def test_invocations_side_by_side_reach_the_deployment_they_name(fleet: Fleet, m
     names = [f"circ{number}-v1" for number in range(3)]
     for name in names:
         ml.create_deployment(
-            Stage.DEV, endpoint, name, f"azureml:{fleet.scoring}:1.0.0", "scoring-cluster", {"name": name}
+            Stage.DEV, endpoint, name, f"azureml:{fleet.scoring}:1.0.0", "dev-scoring-cluster", {"name": name}
         )
     ml.write_file(Stage.DEV, "circuit_configs/side.yaml", b"circuit")
 

@@ -9,6 +9,7 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import Rejected
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Backoff, GateName, Policies, PropagationPolicy, Stage
+from busbar.domain.records import RunStatus
 from busbar.domain.release import ReleaseSet
 from busbar.domain.steps import (
     CircuitDeployment,
@@ -62,6 +63,7 @@ class Journey(AzureML):
         self.in_registry: list[CircuitKey] = []
         self.deployed: dict[Stage, list[CircuitKey]] = {stage: [] for stage in Stage}
         self.notes: list[RunNote] = []
+        self.told: list[RunStatus] = []
         self.commit_notes: list[CommitNote] = []
         self.release: ReleaseSet | None = None
 
@@ -91,6 +93,9 @@ class Journey(AzureML):
             decisions = tuple(training(item.key).decision for item in request.data.pinned)
             return TrainingPlan(decisions, f"{len(decisions)} to train")
 
+        def notify_run_ended(request: RunNote) -> None:
+            self.told.append(request.status)
+
         def note_run(request: RunNote) -> None:
             self.notes.append(request)
 
@@ -104,6 +109,7 @@ class Journey(AzureML):
             pin_data,
             decide_training,
             note_run,
+            notify_run_ended,
             note_commit,
         ]
 

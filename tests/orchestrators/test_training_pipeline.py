@@ -55,6 +55,7 @@ def test_a_commit_goes_all_the_way(play: Play) -> None:
 
     assert ended(journey) == (RunStatus.COMPLETED, ["pending", "success"])
     assert sentence == journey.notes[-1].sentence
+    assert journey.told == [RunStatus.COMPLETED]
     assert "2 of 2 circuits deployed to prod" in sentence
     assert sorted(journey.in_registry) == list(keys(2))
     assert [sorted(found) for found in journey.deployed.values()] == [list(keys(2))] * 3
@@ -76,7 +77,7 @@ def test_wrong_configuration_fails_the_commit_and_starts_nothing(play: Play) -> 
 
     assert sentence == "config/circuits.yaml:3: wrong"
     assert ended(journey) == (RunStatus.FAILED, ["failure"])
-    assert set(world.count()) == {"read_fleet", "note_run", "note_commit"}
+    assert set(world.count()) == {"read_fleet", "note_run", "note_commit", "notify_run_ended"}
 
 
 def test_an_environment_changed_under_its_version_fails_the_commit(play: Play) -> None:
