@@ -5,6 +5,7 @@ import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta
 
+from activities.assets import REGISTRY
 from busbar.clients.approvals import Approvals
 from busbar.clients.email import Mail
 from busbar.clients.machine_learning import MachineLearning
@@ -31,7 +32,7 @@ def environment_question(
 ) -> ApprovalRequest | None:
     """What to ask before the environment goes to the registry; None if it is there."""
     environment, run = request.environment, request.run
-    digest = ml.environment_digest("registry", environment.name, environment.version)
+    digest = ml.environment_digest(REGISTRY, environment.name, environment.version)
     if digest is not None:
         return None
     label = f"{environment.name}:{environment.version}"

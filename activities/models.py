@@ -11,7 +11,7 @@ from busbar.clients.repositories import Repository
 from busbar.domain import names
 from busbar.domain.errors import NotFound
 from busbar.domain.gates import GateInput, Metrics, evaluate, passed, summary
-from busbar.domain.policies import Stage, StagePolicy
+from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord
 from busbar.domain.release import Pin
 from busbar.domain.steps import (
@@ -32,7 +32,7 @@ def evaluate_gates(
     training = request.training
     document = json.loads(ml.read_file(Stage.DEV, f"jobs/{request.job.name}/metrics.json"))
     circuit = circuit_at(repository, training.run.commit, training.key)
-    stage = training.policies.stages.get(Stage.DEV, StagePolicy())
+    stage = training.policies.stage(Stage.DEV)
     thresholds = stage.thresholds.overlaid(circuit.thresholds)
     given = GateInput(Metrics.read(document), thresholds, training.policies.gates)
     results = evaluate(given)

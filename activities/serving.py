@@ -6,7 +6,7 @@ from busbar.clients.records import Records
 from busbar.domain import names
 from busbar.domain.errors import NotFound
 from busbar.domain.gates import GateInput, evaluate, passed, summary
-from busbar.domain.policies import Stage, StagePolicy
+from busbar.domain.policies import Stage
 from busbar.domain.records import DeploymentRecord
 from busbar.domain.release import Pin
 from busbar.domain.steps import CircuitDeployment, DeploymentPlan, DeploymentState, StageDeployment
@@ -40,7 +40,7 @@ def create_deployment(request: CircuitDeployment, *, ml: MachineLearning, settin
     ml.ensure_endpoint(stage, endpoint, {"plant_id": pin.key.plant_id})
     known = ml.deployment(stage, endpoint, deployment)
     if known is None or known.failed:
-        compute = request.policies.stages.get(stage, StagePolicy()).compute
+        compute = request.policies.stage(stage).compute
         ml.create_deployment(
             stage, endpoint, deployment, _component(request, settings), compute, _tags(request)
         )
@@ -88,8 +88,8 @@ def _hold(pin: Pin, request: StageDeployment, records: Records) -> str:
     if serving is not None and int(serving.model_version) > int(pin.model_version):
         return f"{request.stage} already serves version {serving.model_version}, this is {pin.model_version}"
     policies = request.release.policies
-    stage = policies.stages.get(request.stage, StagePolicy())
-    results = evaluate(GateInput(pin.metrics, stage.thresholds.overlaid(pin.thresholds), policies.gates))
+    thresholds = policies.stage(request.stage).thresholds.overlaid(pin.thresholds)
+    results = evaluate(GateInput(pin.metrics, thresholds, policies.gates))
     return "" if passed(results) else summary(results)
 
 

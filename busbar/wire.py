@@ -92,6 +92,15 @@ def children[Q, R](
     return [results[index] for index in range(len(requests))]
 
 
+def failures[Q](requests: Sequence[tuple[str, Q]], results: Sequence[Any]) -> list[tuple[Q, str]]:
+    """Of what `children` gave back, the requests that failed, each with the cause's text."""
+    return [
+        (request, str(result))
+        for (_, request), result in zip(requests, results, strict=True)
+        if isinstance(result, StepFailed)
+    ]
+
+
 def orchestration(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
     """What the host registers for an orchestrator: plain JSON in, plain JSON out."""
 

@@ -5,7 +5,7 @@ from activities.serving import activate_deployment, create_deployment, look_at_d
 from busbar.domain.policies import GateName, Stage
 from busbar.domain.steps import CircuitDeployment, Promotion, ReleaseQuestion, StageDeployment
 from busbar.domain.wording import counted
-from busbar.wire import Context, StepFailed, Steps, call, child, children, sleep
+from busbar.wire import Context, StepFailed, Steps, call, child, children, failures, sleep
 from orchestrators.approval import approval
 
 GATES = {Stage.TEST: GateName.TEST_DEPLOYMENT, Stage.PROD: GateName.PROD_DEPLOYMENT}
@@ -23,16 +23,15 @@ def deploy_release(ctx: Context, request: StageDeployment) -> Steps[Promotion]:
     release = release.less(verdict.excluded)
     plan = yield from call(ctx, plan_deployment, StageDeployment(stage, release))
     requests = [
-        (f"{ctx.instance_id}-{pin.key.plant_id}-{pin.key.circuit_id}", deployment)
+        (
+            f"{ctx.instance_id}-{pin.key.plant_id}-{pin.key.circuit_id}",
+            CircuitDeployment(stage, pin, release.policies, release.id),
+        )
         for pin in plan.pins
-        for deployment in [CircuitDeployment(stage, pin, release.policies, release.id)]
     ]
     results = yield from children(ctx, deploy_circuit, requests, release.policies.training.max_parallel)
-    held = dict(plan.held) | {
-        deployment.pin.key: str(result)
-        for (_, deployment), result in zip(requests, results, strict=True)
-        if isinstance(result, StepFailed)
-    }
+    failed = {deployment.pin.key: reason for deployment, reason in failures(requests, results)}
+    held = dict(plan.held) | failed
     done = len(release.kept) - len(held)
     sentence = f"{done} of {counted(len(release.kept), 'circuit')} deployed to {stage} ({verdict.sentence})"
     return Promotion(done > 0, "; ".join([sentence, *held.values()]), release.less(tuple(held)))

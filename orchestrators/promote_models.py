@@ -7,7 +7,7 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName
 from busbar.domain.steps import EnvironmentPromotion, ModelPromotion, Promotion, Release, ReleaseQuestion
 from busbar.domain.wording import counted
-from busbar.wire import Context, StepFailed, Steps, call, child, children, sleep
+from busbar.wire import Context, StepFailed, Steps, call, child, children, failures, sleep
 from orchestrators.approval import approval
 
 
@@ -62,8 +62,4 @@ def _share_all(ctx: Context, release: Release) -> Steps[dict[CircuitKey, str]]:
         for key in release.kept
     ]
     results = yield from children(ctx, promote_model, requests, release.policies.training.max_parallel)
-    return {
-        promotion.key: str(result)
-        for (_, promotion), result in zip(requests, results, strict=True)
-        if isinstance(result, StepFailed)
-    }
+    return {promotion.key: reason for promotion, reason in failures(requests, results)}

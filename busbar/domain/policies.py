@@ -120,3 +120,7 @@ class Policies:
     approvals: Mapping[GateName, ApprovalPolicy] = field(default_factory=dict[GateName, ApprovalPolicy])
     stages: Mapping[Stage, StagePolicy] = field(default_factory=dict[Stage, StagePolicy])
     train_pull_requests: bool = False
+
+    def stage(self, stage: Stage) -> StagePolicy:
+        """A stage's policy; one that is not configured has no thresholds and the default compute."""
+        return self.stages.get(stage, StagePolicy())
