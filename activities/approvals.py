@@ -6,6 +6,7 @@ import hmac
 from datetime import UTC, datetime, timedelta
 
 from activities.assets import REGISTRY
+from activities.records import stored_release
 from busbar.clients.approvals import Approvals
 from busbar.clients.email import Mail
 from busbar.clients.machine_learning import MachineLearning
@@ -13,7 +14,7 @@ from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, count, eligible
 from busbar.domain.circuits import CircuitKey, Fleet
-from busbar.domain.errors import ConfigurationError, NotFound
+from busbar.domain.errors import ConfigurationError
 from busbar.domain.policies import ApprovalPolicy, GateName, Policies
 from busbar.domain.steps import EnvironmentPromotion, ReleaseQuestion
 from busbar.domain.wording import counted
@@ -55,10 +56,7 @@ def release_question(
 ) -> ApprovalRequest:
     """What to ask before a release passes a gate; bound to the release's digest and the circuits still in it."""
     release = request.release
-    stored = records.release(release.id)
-    if stored is None:
-        raise NotFound(f"release {release.id} is not on record")
-    shown = stored.without(release.excluded)
+    shown = stored_release(release.id, records).without(release.excluded)
     return _question(
         identity=release.id,
         gate=request.gate,

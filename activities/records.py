@@ -3,6 +3,7 @@
 from activities.clock import now
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
+from busbar.domain.errors import NotFound
 from busbar.domain.records import Offer, RunRecord
 from busbar.domain.release import ReleaseSet
 from busbar.domain.steps import CommitNote, Release, ReleaseRequest, RunNote, StageDeployment
@@ -47,6 +48,14 @@ def compose_release(request: ReleaseRequest, *, records: Records, repository: Re
     records.save_release(release)
     policies = fleet_at(repository, run.commit).policies
     return Release(release.id, run.commit, run.requester, tuple(sorted(pin.key for pin in pins)), policies)
+
+
+def stored_release(release_id: str, records: Records) -> ReleaseSet:
+    """A release set as it was composed; raises `NotFound`."""
+    release = records.release(release_id)
+    if release is None:
+        raise NotFound(f"release {release_id} is not on record")
+    return release
 
 
 def offer_release(request: StageDeployment, *, records: Records) -> None:

@@ -1,10 +1,10 @@
 """Batch endpoints and deployments: one endpoint a plant, one deployment a circuit and model version."""
 
 from activities.clock import now
+from activities.records import stored_release
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.domain import names
-from busbar.domain.errors import NotFound
 from busbar.domain.gates import GateInput, evaluate, passed, summary
 from busbar.domain.policies import Stage
 from busbar.domain.records import DeploymentRecord
@@ -15,9 +15,7 @@ from busbar.settings import Settings
 
 def plan_deployment(request: StageDeployment, *, records: Records) -> DeploymentPlan:
     """The pins that pass the stage's gates and are newer than what serves; the others with their reasons."""
-    release = records.release(request.release.id)
-    if release is None:
-        raise NotFound(f"release {request.release.id} is not on record")
+    release = stored_release(request.release.id, records)
     pins: list[Pin] = []
     held = []
     for pin in release.pins:
