@@ -9,6 +9,7 @@ from pathlib import Path
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
+from localazure.task_hub.clock import Clock, SystemClock
 from localazure.task_hub.engine import Engine
 from localazure.task_hub.model import (
     Executor,
@@ -100,6 +101,10 @@ class TaskHub:
         """Wait, without a limit, until the instance is finished. None for an unknown one."""
         return await self._wait(instance_id, lambda instance: instance.status.finished)
 
+    async def settled(self) -> None:
+        """Wait until no turn and no activity is under way or waiting; timers to come do not count."""
+        await self._engine.settled()
+
     async def _wait(self, instance_id: str, condition: Callable[[Instance], bool]) -> Instance | None:
         while (instance := self.get(instance_id)) is not None and not condition(instance):
             await self._engine.changed(instance_id)
@@ -108,7 +113,13 @@ class TaskHub:
 
 @asynccontextmanager
 async def open_task_hub(
-    path: Path, executor: Executor, *, turns: int = 8, activities: int = 10, grace: float = 3
+    path: Path,
+    executor: Executor,
+    *,
+    turns: int = 8,
+    activities: int = 10,
+    grace: float = 3,
+    clock: Clock | None = None,
 ) -> AsyncGenerator[TaskHub]:
     """Open the task hub in the file `path` and drive it until the block ends.
 
@@ -116,10 +127,11 @@ async def open_task_hub(
     are given `grace` seconds. Raises `TaskHubLocked`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    clock = clock or SystemClock()
     claim = lock(path)
-    writer = Writer(connect(path), asyncio.get_running_loop())
+    writer = Writer(connect(path), asyncio.get_running_loop(), clock)
     reading = connect(path)
-    engine = Engine(Reader(reading), writer, executor, turns=turns, activities=activities)
+    engine = Engine(Reader(reading), writer, executor, clock, turns=turns, activities=activities)
     engine.start()
     try:
         yield TaskHub(engine, Reader(reading))

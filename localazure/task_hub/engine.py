@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 import durabletask.internal.helpers as events
 import durabletask.internal.orchestrator_service_pb2 as pb
 
+from localazure.task_hub.clock import Clock
 from localazure.task_hub.model import ActivityFailed, Executor, failure_details
 from localazure.task_hub.schedule import Alarm, Ready
 from localazure.task_hub.store import Activity, Reader, Work
@@ -25,11 +25,13 @@ CACHED_HISTORIES = 256
 class Engine:
     """Drives the instances of one database until `stop`. Lives on one event loop."""
 
-    def __init__(self, reader: Reader, writer: Writer, executor: Executor, *, turns: int, activities: int):
-        self._reader, self._writer, self._executor = reader, writer, executor
+    def __init__(
+        self, reader: Reader, writer: Writer, executor: Executor, clock: Clock, *, turns: int, activities: int
+    ):
+        self._reader, self._writer, self._executor, self._clock = reader, writer, executor, clock
         self._ready = Ready()
         self._activities: asyncio.Queue[Activity] = asyncio.Queue()
-        self._alarm = Alarm(self._ready.add)
+        self._alarm = Alarm(self._ready.add, clock)
         self._histories = OrderedDict[str, tuple[str, list[pb.HistoryEvent]]]()
         self._waiters: dict[str, asyncio.Event] = {}
         self._sizes = (turns, activities)
@@ -69,6 +71,11 @@ class Engine:
         """Return when the instance's status has changed after this call."""
         await self._waiters.setdefault(instance_id, asyncio.Event()).wait()
 
+    async def settled(self) -> None:
+        """Return when no turn and no activity is under way or waiting; timers to come do not count."""
+        while self._under_way or not self._ready.idle or not self._activities.empty():
+            await (asyncio.wait(self._under_way) if self._under_way else asyncio.sleep(0))
+
     def _carry_out(self, effects: Effects) -> None:
         for instance_id in effects.removed:
             self._histories.pop(instance_id, None)
@@ -98,7 +105,7 @@ class Engine:
                 self._ready.release(instance_id)
 
     async def _take_turn(self, instance_id: str) -> None:
-        work = self._reader.work(instance_id, time.time())
+        work = self._reader.work(instance_id, self._clock.now())
         if work is None:
             return
         past = self._past(work)
@@ -109,14 +116,17 @@ class Engine:
             self._histories.pop(instance_id, None)
 
     async def _decide(self, work: Work, past: list[pb.HistoryEvent]) -> Decision:
-        instance, now = work.instance, datetime.now(UTC)
+        instance, now = work.instance, self._now()
         new = [events.new_orchestrator_started_event(now), *work.events]
         try:
             response = await self._executor.orchestrate(instance.id, instance.name, past, new)
         except Exception as error:
             _log.exception("The orchestrator %s of %s could not be run", instance.name, instance.id)
             return failed(type(error).__name__, str(error), new, now)
-        return decide(response, new, datetime.now(UTC))
+        return decide(response, new, self._now())
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.now(), UTC)
 
     def _past(self, work: Work) -> list[pb.HistoryEvent]:
         execution, past = self._histories.pop(work.instance.id, (None, []))

@@ -2,11 +2,10 @@
 
 import asyncio
 import heapq
-import time
 from collections import deque
 from collections.abc import Callable
 
-LONGEST_SLEEP = 60.0  # seconds; the wall clock may be set, and a laptop may sleep
+from localazure.task_hub.clock import Clock, Handle
 
 
 class Ready:
@@ -18,6 +17,11 @@ class Ready:
         self._busy = set[str]()
         self._again = set[str]()
         self._arrival = asyncio.Semaphore(0)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no id waits and none is taken."""
+        return not (self._waiting or self._busy)
 
     def add(self, instance_id: str) -> None:
         if instance_id in self._busy:
@@ -45,12 +49,15 @@ class Ready:
 class Alarm:
     """Calls `ring(instance_id)` at the due times set, in seconds since the epoch."""
 
-    def __init__(self, ring: Callable[[str], None]):
-        self._ring = ring
+    def __init__(self, ring: Callable[[str], None], clock: Clock):
+        self._ring, self._clock = ring, clock
         self._due: list[tuple[float, str]] = []
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: Handle | None = None
 
     def set(self, due: float, instance_id: str) -> None:
+        if due <= self._clock.now():
+            self._ring(instance_id)
+            return
         heapq.heappush(self._due, (due, instance_id))
         if self._due[0] == (due, instance_id):
             self._wind()
@@ -64,11 +71,10 @@ class Alarm:
             self._handle.cancel()
             self._handle = None
         if self._due:
-            delay = min(max(0.0, self._due[0][0] - time.time()), LONGEST_SLEEP)
-            self._handle = asyncio.get_running_loop().call_later(delay, self._wake)
+            self._handle = self._clock.call_at(self._due[0][0], self._wake)
 
     def _wake(self) -> None:
         self._handle = None
-        while self._due and self._due[0][0] <= time.time():
+        while self._due and self._due[0][0] <= self._clock.now():
             self._ring(heapq.heappop(self._due)[1])
         self._wind()

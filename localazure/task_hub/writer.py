@@ -4,11 +4,11 @@ import asyncio
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from localazure.task_hub.clock import Clock
 from localazure.task_hub.transitions import Effects, Transitions
 
 LARGEST_GROUP = 256
@@ -26,8 +26,8 @@ class _Request:
 class Writer:
     """Owns a connection and its thread from construction to `close`."""
 
-    def __init__(self, db: sqlite3.Connection, loop: asyncio.AbstractEventLoop):
-        self._db, self._loop = db, loop
+    def __init__(self, db: sqlite3.Connection, loop: asyncio.AbstractEventLoop, clock: Clock):
+        self._db, self._loop, self._clock = db, loop, clock
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="task-hub-writer", daemon=True)
         self._thread.start()
@@ -76,7 +76,7 @@ class Writer:
                 request.error = error
 
     def _run_one(self, request: _Request) -> None:
-        transitions = Transitions(self._db, time.time())
+        transitions = Transitions(self._db, self._clock.now())
         self._db.execute("SAVEPOINT one")
         try:
             request.result = request.transition(transitions)

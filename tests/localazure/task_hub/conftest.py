@@ -79,10 +79,10 @@ def open_hub(tmp_path: Path) -> OpenHub:
         *,
         functions: Functions | None = None,
         limit: int = 10,
-        grace: float = 3,
+        **settings: Any,
     ) -> AsyncGenerator[Hub]:
         executor = functions or Functions(orchestrators, activities)
-        async with open_task_hub(tmp_path / "hub.sqlite", executor, activities=limit, grace=grace) as hub:
+        async with open_task_hub(tmp_path / "hub.sqlite", executor, activities=limit, **settings) as hub:
             yield Hub(hub)
 
     return opened
