@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from localazure.documents import Documents
 from localazure.functions_host import durable_http, event_grid
 from localazure.functions_host.access import Access
+from localazure.functions_host.determinism import DeterminismGuard, check_determinism
 from localazure.functions_host.durable_http import DurableHttp
 from localazure.functions_host.durable_rpc import TaskHubService
 from localazure.functions_host.durable_triggers import DurableTriggers
@@ -58,7 +59,7 @@ async def open_host(app: Path, state: Path, base: str, key: str) -> AsyncGenerat
         hub = await stack.enter_async_context(
             open_task_hub(
                 state / "task_hub.sqlite",
-                triggers,
+                DeterminismGuard(triggers) if check_determinism() else triggers,
                 turns=settings.max_turns,
                 activities=settings.max_activities,
             )

@@ -75,6 +75,12 @@ def start_host(folder: Path, app: Path = APP, **settings: str) -> RunningHost:
 
 
 @pytest.fixture(scope="session")
+def launch() -> Callable[..., RunningHost]:
+    """`start_host`, for fixtures that outlive a test."""
+    return start_host
+
+
+@pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
     running = start_host(tmp_path_factory.mktemp("host"))
     yield running
