@@ -1,0 +1,98 @@
+"""Whether a task hub's database contradicts itself: every promise in a history is kept in exactly one place."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+
+import durabletask.internal.orchestrator_service_pb2 as pb
+
+from localazure.task_hub.model import Status
+
+# What an orchestrator asked for, and the events that answer it: (kind of task, field with the task's number).
+_ANSWERS = {
+    "taskCompleted": ("taskScheduled", "taskScheduledId"),
+    "taskFailed": ("taskScheduled", "taskScheduledId"),
+    "timerFired": ("timerCreated", "timerId"),
+    "subOrchestrationInstanceCompleted": ("subOrchestrationInstanceCreated", "taskScheduledId"),
+    "subOrchestrationInstanceFailed": ("subOrchestrationInstanceCreated", "taskScheduledId"),
+}
+_PROMISES = frozenset(kind for kind, _ in _ANSWERS.values())
+
+type Task = tuple[str, str, int]  # instance, kind, number
+
+
+def contradictions(db: sqlite3.Connection) -> list[str]:
+    """What is wrong with it, in words; nothing for a sound database, or one without tables."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name='history'").fetchone():
+        return []
+    status = {instance: Status(number) for instance, number in db.execute("SELECT id, status FROM instances")}
+    active = {instance for instance, number in status.items() if not number.finished}
+    promised, kept = Counter[Task](), Counter[Task]()
+    begun = set[str]()
+    for instance, event in _events(db, "SELECT event FROM history WHERE id=?", active):
+        begun.add(instance)
+        kind = event.WhichOneof("eventType")
+        if kind in _PROMISES:
+            promised[instance, str(kind), event.eventId] += 1  # a retry asks again under the same number
+        kept.update(_answered(instance, event))
+    for instance, event in _events(db, "SELECT event FROM inbox WHERE id=?", active):
+        if event.HasField("executionStarted"):
+            begun.add(instance)
+        kept.update(_answered(instance, event))
+    kept.update(_under_way(db, active))
+    problems = [
+        f"{task} was asked for {promised[task]} times and has {kept[task]} answers or work under way"
+        for task in promised | kept
+        if promised[task] != kept[task]
+    ]
+    problems += [f"{instance} can never begin: no start in history or inbox" for instance in active - begun]
+    return problems + _leftovers(db, status)
+
+
+def _events(
+    db: sqlite3.Connection, of_instance: str, active: Iterable[str]
+) -> Iterable[tuple[str, pb.HistoryEvent]]:
+    for instance in active:
+        for (blob,) in db.execute(of_instance, (instance,)):
+            yield instance, pb.HistoryEvent.FromString(blob)
+
+
+def _answered(instance: str, event: pb.HistoryEvent) -> list[Task]:
+    kind = event.WhichOneof("eventType")
+    if kind not in _ANSWERS:
+        return []
+    promise, number = _ANSWERS[kind]
+    return [(instance, promise, getattr(getattr(event, kind), number))]
+
+
+def _under_way(db: sqlite3.Connection, active: set[str]) -> list[Task]:
+    activities = db.execute("SELECT id, task FROM activities").fetchall()
+    children = db.execute(
+        "SELECT c.parent_id, c.parent_task, c.id FROM instances c JOIN instances p "
+        "ON p.id=c.parent_id AND p.execution=c.parent_execution"
+    ).fetchall()
+    return [(instance, "taskScheduled", task) for instance, task in activities if instance in active] + [
+        (parent, "subOrchestrationInstanceCreated", task)
+        for parent, task, child in children
+        if parent in active and child in active
+    ]
+
+
+def _leftovers(db: sqlite3.Connection, status: dict[str, Status]) -> list[str]:
+    """Work and events of instances that are finished or gone. Those of entities have ids with an @."""
+    waiting = {
+        "events": "SELECT DISTINCT id FROM inbox WHERE substr(id, 1, 1)<>'@'",
+        "activities": "SELECT DISTINCT id FROM activities",
+    }
+    return [
+        f"{instance} is over and still has {what}"
+        for what, query in waiting.items()
+        for (instance,) in db.execute(query)
+        if instance not in status or status[instance].finished
+    ]
+
+
+def outstanding(db: sqlite3.Connection) -> dict[str, int]:
+    """How much is still to be done; all zero when everything is finished."""
+    queries = {"events": "SELECT count(*) FROM inbox", "activities": "SELECT count(*) FROM activities"}
+    return {what: db.execute(query).fetchone()[0] for what, query in queries.items()}
