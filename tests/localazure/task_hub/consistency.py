@@ -22,8 +22,9 @@ type Task = tuple[str, str, int]  # instance, kind, number
 
 
 def contradictions(db: sqlite3.Connection) -> list[str]:
-    """What is wrong with it, in words; nothing for a sound database, or one without tables."""
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name='history'").fetchone():
+    """What is wrong with it, in words; nothing for a sound database, or one whose tables are not all made."""
+    made = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    if not made >= {"instances", "history", "inbox", "activities"}:
         return []
     status = {instance: Status(number) for instance, number in db.execute("SELECT id, status FROM instances")}
     active = {instance for instance, number in status.items() if not number.finished}

@@ -5,6 +5,7 @@ Usage: python crashing_program.py HUB NOTES CIRCUITS
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import sys
@@ -18,6 +19,7 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 from durabletask import task
 
 from localazure.task_hub.client import open_task_hub
+from localazure.task_hub.model import InstanceFinished
 
 
 def circuit(ctx: Any, n: int) -> Any:
@@ -56,9 +58,10 @@ async def main(hub_path: Path, notes: Path, count: int) -> None:
     async with open_task_hub(hub_path, Program(notes), activities=4) as hub:
         if hub.get("fleet") is None:
             await hub.start("fleet", json.dumps(count), "fleet")
-            while not all(hub.get(f"c{n}") for n in range(count)):
-                await asyncio.sleep(0.001)
-            for n in range(count):
+        while not all(hub.get(f"c{n}") for n in range(count)):
+            await asyncio.sleep(0.001)
+        for n in range(count):
+            with contextlib.suppress(InstanceFinished):  # it takes the first, the others are left over
                 await hub.raise_event(f"c{n}", "go", str(100 * n))
         print("ready", flush=True)
         finished = await hub.wait_until_finished("fleet")
