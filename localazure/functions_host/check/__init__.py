@@ -56,6 +56,13 @@ class Report:
         """Whether more than warnings was found."""
         return any(not finding.sin.warning for finding in self.findings)
 
+    @property
+    def summary(self) -> str:
+        """What was looked at, and with what result."""
+        count = len(self.findings)
+        looked_at = f"{len(self.orchestrators)} orchestrator{'s' if len(self.orchestrators) != 1 else ''}"
+        return f"{looked_at}, {count or 'no'} finding{'s' if count != 1 else ''}."
+
 
 def check(paths: Sequence[Path], root: Path) -> Report:
     """Check the orchestrators in `paths`, files and folders; imports start from `root`. Raises `CannotCheck`."""
