@@ -1,7 +1,7 @@
 """What `localazure up` stands up, read from one YAML file: the loopback counterpart of a Bicep template."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ruamel.yaml import YAML
@@ -62,12 +62,50 @@ class EventGrid(_Section):
     time_to_live_seconds: float = Field(default=86400, gt=0)
 
 
+GIT_EVENTS = {
+    "github": ("push", "pull_request", "*"),
+    "azure-devops": ("git.push", "git.pullrequest.created", "git.pullrequest.updated", "git.pullrequest.merged"),
+}
+
+
+class GitWebhook(_Section):
+    """Who is told of a repository's `events` (none named: pushes): a path of the functions host, or a loopback URL.
+    GitHub's are signed with the secret `webhook`; Azure DevOps' carry it as the password of `username`."""
+
+    target: str = Field(pattern=r"^(/|https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|$))")
+    kind: Literal["github", "azure-devops"] = "github"
+    events: tuple[str, ...] = ()
+    username: str = "azure-devops"
+
+    @model_validator(mode="after")
+    def _events_exist(self) -> Self:
+        for event in self.events:
+            if event not in GIT_EVENTS[self.kind]:
+                known = ", ".join(GIT_EVENTS[self.kind])
+                raise ValueError(f"events: {self.kind} has no event {event!r} here (known: {known})")
+        return self
+
+
 class GitRepository(_Section):
-    """A bare repository; pushes are announced to `webhook` (a path of the functions host), signed with a secret."""
+    """A bare repository `owner/name` (in Azure DevOps: project/repository). `webhook` is short for one of GitHub's
+    for pushes, at a path of the functions host."""
 
     name: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
     default_branch: str = "main"
     webhook: str | None = None
+    webhooks: tuple[GitWebhook, ...] = ()
+
+    @property
+    def hooks(self) -> tuple[GitWebhook, ...]:
+        return (*([GitWebhook(target=self.webhook)] if self.webhook else []), *self.webhooks)
+
+
+class GitHosting(_Section):
+    """Limits of the git host. Azure DevOps waits `retry_seconds[attempt - 1]` after an answer that may be repeated."""
+
+    organization: str = Field(default="local", pattern=r"^[\w.-]+$")
+    requests_per_hour: int = Field(default=5000, ge=1)
+    retry_seconds: tuple[float, ...] = Field(default=(10, 20, 40, 80, 160, 320, 640, 1280), max_length=8)
 
 
 class FunctionsApp(_Section):
@@ -87,6 +125,7 @@ class Config(_Section):
     containers: tuple[str, ...] = ()
     event_grid: EventGrid = EventGrid()
     repositories: tuple[GitRepository, ...] = ()
+    git_host: GitHosting = GitHosting()
     functions: FunctionsApp | None = None
     secrets: tuple[str, ...] = ()
     settings: dict[str, str] = {}
