@@ -83,6 +83,11 @@ class DeterminismGuard:
     async def activity(self, name: str, payload: str | None) -> str | None:
         return await self._executor.activity(name, payload)
 
+    async def entity(
+        self, entity_id: str, state: str | None, operations: Sequence[pb.OperationRequest]
+    ) -> pb.EntityBatchResult:
+        return await self._executor.entity(entity_id, state, operations)
+
 
 def first_difference(
     past: Sequence[pb.HistoryEvent], first: pb.OrchestratorResponse, replay: pb.OrchestratorResponse
