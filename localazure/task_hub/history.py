@@ -1,9 +1,11 @@
 """History events of the task hub's own making; those of single actions come from the SDK's helpers."""
 
 from dataclasses import dataclass
+from datetime import UTC
 
 import durabletask.internal.helpers as events
 import durabletask.internal.orchestrator_service_pb2 as pb
+from google.protobuf.message import Message
 
 
 @dataclass(frozen=True)
@@ -16,13 +18,19 @@ class Parent:
 
 
 def execution_started(
-    instance_id: str, execution: str, name: str, payload: str | None, parent: Parent | None
+    instance_id: str,
+    execution: str,
+    name: str,
+    payload: str | None,
+    version: str | None,
+    parent: Parent | None,
 ) -> pb.HistoryEvent:
-    event = events.new_execution_started_event(name, instance_id, payload)
+    event = events.new_execution_started_event(name, instance_id, payload, version=version)
     event.executionStarted.orchestrationInstance.executionId.value = execution
     if parent is not None:
         event.executionStarted.parentInstance.taskScheduledId = parent.task
         event.executionStarted.parentInstance.orchestrationInstance.instanceId = parent.id
+        event.executionStarted.parentInstance.orchestrationInstance.executionId.value = parent.execution
     return event
 
 
@@ -38,3 +46,29 @@ def child_outcome(task: int, output: str | None, failure: pb.TaskFailureDetails 
         return events.new_sub_orchestration_completed_event(task, output)
     failed = pb.SubOrchestrationInstanceFailedEvent(taskScheduledId=task, failureDetails=failure)
     return pb.HistoryEvent(eventId=-1, subOrchestrationInstanceFailed=failed)
+
+
+def signal(entity: str, operation: str, payload: str | None, request_id: str) -> pb.HistoryEvent:
+    event = pb.EntityOperationSignaledEvent(
+        requestId=request_id,
+        operation=operation,
+        input=events.get_string_value(payload),
+        targetInstanceId=events.get_string_value(entity),
+    )
+    return pb.HistoryEvent(eventId=-1, entityOperationSignaled=event)
+
+
+def operation_outcome(request_id: str, outcome: pb.OperationResult) -> pb.HistoryEvent:
+    """The answer to an entity's caller."""
+    if outcome.HasField("failure"):
+        failed = pb.EntityOperationFailedEvent(
+            requestId=request_id, failureDetails=outcome.failure.failureDetails
+        )
+        return pb.HistoryEvent(eventId=-1, entityOperationFailed=failed)
+    completed = pb.EntityOperationCompletedEvent(requestId=request_id, output=outcome.success.result)
+    return pb.HistoryEvent(eventId=-1, entityOperationCompleted=completed)
+
+
+def seconds(message: Message, field: str) -> float | None:
+    """An optional time in seconds since the epoch."""
+    return getattr(message, field).ToDatetime(tzinfo=UTC).timestamp() if message.HasField(field) else None

@@ -1,40 +1,42 @@
-"""The tables of a task hub, and what can be read from them."""
+"""What can be read from the tables of a task hub."""
 
-import fcntl
-import os
+import itertools
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
-from localazure.task_hub.model import FINISHED, Instance, Query, Status, TaskHubLocked
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS instances(
-  id TEXT PRIMARY KEY, execution TEXT NOT NULL, name TEXT NOT NULL, status INT NOT NULL,
-  input TEXT, output TEXT, custom_status TEXT, failure BLOB,
-  parent_id TEXT, parent_execution TEXT, parent_task INT,
-  created REAL NOT NULL, updated REAL NOT NULL, completed REAL);
-CREATE INDEX IF NOT EXISTS instances_by_parent ON instances(parent_id);
-CREATE TABLE IF NOT EXISTS history(
-  id TEXT, seq INT, event BLOB NOT NULL, PRIMARY KEY(id, seq)) WITHOUT ROWID;
--- Events to deliver, in the order of n; those with a due time are timers.
-CREATE TABLE IF NOT EXISTS inbox(
-  n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, due REAL, event BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS inbox_by_id ON inbox(id);
--- Activities that were scheduled and have not reported back; they go with their execution.
-CREATE TABLE IF NOT EXISTS activities(
-  n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, task INT NOT NULL, name TEXT NOT NULL, input TEXT);
-CREATE INDEX IF NOT EXISTS activities_by_id ON activities(id);
-"""
+from localazure.task_hub import queries
+from localazure.task_hub.model import (
+    FINISHED,
+    Entity,
+    EntityQuery,
+    FinishedQuery,
+    Instance,
+    Query,
+    Status,
+)
+from localazure.task_hub.queries import Conditions
 
 _COLUMNS = (
     "id, execution, name, status, input, output, custom_status, failure, "
-    "parent_id, created, updated, completed"
+    "parent_id, created, updated, completed, version"
 )
+
+LARGEST_BATCH = 500  # operations
+
+# Events by their arrival, then timers by their due times.
+_ARRIVED = """
+SELECT due, n, event FROM inbox WHERE id=:id AND due IS NULL
+UNION ALL SELECT due, n, event FROM inbox WHERE id=:id AND due<=:now ORDER BY due, n LIMIT :limit
+"""
+_ARRIVED_FROM = """
+SELECT due, n, event FROM inbox WHERE sender=:sender AND id=:id AND (due IS NULL OR due<=:now)
+ORDER BY n LIMIT :limit
+"""
 
 
 @dataclass(frozen=True)
@@ -47,38 +49,22 @@ class Activity:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """What an entity can take up: its state and its operations' events, with their keys in the inbox."""
+
+    id: str
+    state: str | None
+    keys: tuple[int, ...]
+    events: tuple[pb.HistoryEvent, ...]
+
+
+@dataclass(frozen=True)
 class Work:
     """What a turn needs: the instance and the events to deliver, with their keys in the inbox."""
 
     instance: Instance
     keys: tuple[int, ...]
     events: tuple[pb.HistoryEvent, ...]
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the database at `path`. What is committed survives the process, though not a power cut."""
-    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
-    db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
-    return db
-
-
-def lock(path: Path) -> TextIO:
-    """Claim the database for this process until the returned file is closed. Raises `TaskHubLocked`."""
-    file = open(path.with_name(path.name + ".lock"), "a+")  # noqa: SIM115 - the caller keeps it open
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise TaskHubLocked(
-            f"The task hub {path} is in use by process {holder}. "
-            "Stop that process, or choose another state folder."
-        ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
 
 
 class Reader:
@@ -97,24 +83,65 @@ class Reader:
 
     def query(self, query: Query) -> list[Instance]:
         """The matching instances by id, at most `query.limit` of them."""
-        where, values = _conditions(query)
-        sql = f"SELECT {_COLUMNS} FROM instances WHERE {where} ORDER BY id LIMIT ?"
-        return [_instance(row) for row in self._db.execute(sql, [*values, query.limit or -1])]
+        return self._instances(queries.instances(query), "id", query.limit)
+
+    def finished(self, query: FinishedQuery) -> list[Instance]:
+        """The matching instances by the time of their end, then by id, at most `query.limit` of them."""
+        return self._instances(queries.finished(query), "completed, id", query.limit)
+
+    def _instances(self, where: Conditions, order: str, limit: int | None) -> list[Instance]:
+        sql = f"SELECT {_COLUMNS} FROM instances WHERE {where.sql} ORDER BY {order} LIMIT ?"
+        return [_instance(row) for row in self._db.execute(sql, [*where.values, limit or -1])]
+
+    def entity(self, entity_id: str) -> Entity | None:
+        return next(iter(self._entities(Conditions(["id=?"], [entity_id]), 1)), None)
+
+    def entities(self, query: EntityQuery) -> list[Entity]:
+        """The matching entities by id, at most `query.limit` of them."""
+        return self._entities(queries.entities(query), query.limit)
+
+    def _entities(self, where: Conditions, limit: int | None) -> list[Entity]:
+        sql = (
+            "SELECT id, state, modified, "
+            "(SELECT count(*) FROM inbox WHERE inbox.id=entities.id AND due IS NULL), locked_by "
+            f"FROM entities WHERE {where.sql} ORDER BY id LIMIT ?"
+        )
+        return [Entity(*row) for row in self._db.execute(sql, [*where.values, limit or -1])]
 
     def work(self, instance_id: str, now: float) -> Work | None:
         """The events an instance can be given at `now`; None when there are none, or it takes none."""
-        instance = self.instance(instance_id)
-        if instance is None or instance.status.finished or instance.status == Status.SUSPENDED:
-            return None
-        rows = self._db.execute(
-            "SELECT n, event FROM inbox WHERE id=? AND (due IS NULL OR due<=?) ORDER BY n", (instance_id, now)
-        )
-        arrived = [(n, pb.HistoryEvent.FromString(blob)) for n, blob in rows]
+        with self._one_moment():  # an instance is not given its suspension before it is resumed
+            instance = self.instance(instance_id)
+            if instance is None or instance.status.finished or instance.status == Status.SUSPENDED:
+                return None
+            rows = self._db.execute(_ARRIVED, {"id": instance_id, "now": now, "limit": -1}).fetchall()
+        arrived = [(n, pb.HistoryEvent.FromString(blob)) for _, n, blob in rows]
         if instance.status == Status.PENDING:
             arrived = _started_first(arrived)
+        arrived = _rewound_alone(arrived)
         if not arrived:
             return None
         return Work(instance, tuple(n for n, _ in arrived), tuple(event for _, event in arrived))
+
+    def batch(self, entity_id: str, now: float) -> Batch | None:
+        """The operations an entity can be given at `now`; None when there are none."""
+        with self._one_moment():
+            row = self._db.execute("SELECT state FROM entities WHERE id=?", (entity_id,)).fetchone()
+            first = first_messages(self._db, entity_id, now, LARGEST_BATCH)
+        operations = list(itertools.takewhile(lambda message: is_operation(message[1]), first))
+        if not operations:
+            return None
+        keys, found = zip(*operations, strict=True)
+        return Batch(entity_id, row[0] if row else None, keys, found)
+
+    @contextmanager
+    def _one_moment(self) -> Generator[None]:
+        """All that is read in the block is of one commit."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
 
     def is_outstanding(self, activity: int) -> bool:
         return self._db.execute("SELECT 1 FROM activities WHERE n=?", (activity,)).fetchone() is not None
@@ -137,25 +164,30 @@ class Reader:
         ]
 
 
+def _rewound_alone(arrived: list[tuple[int, pb.HistoryEvent]]) -> list[tuple[int, pb.HistoryEvent]]:
+    """The SDK takes a rewind as a turn of its own; everything else waits for the next."""
+    return [item for item in arrived if item[1].HasField("executionRewound")][:1] or arrived
+
+
+def first_messages(
+    db: sqlite3.Connection, entity_id: str, now: float, limit: int
+) -> list[tuple[int, pb.HistoryEvent]]:
+    """What an entity takes up next, in order; while it is locked, only what its holder sent."""
+    row = db.execute("SELECT locked_by FROM entities WHERE id=?", (entity_id,)).fetchone()
+    holder = row[0] if row else None
+    values = {"id": entity_id, "now": now, "limit": limit, "sender": holder}
+    rows = db.execute(_ARRIVED if holder is None else _ARRIVED_FROM, values)
+    return [(n, pb.HistoryEvent.FromString(blob)) for _, n, blob in rows]
+
+
+def is_operation(event: pb.HistoryEvent) -> bool:
+    return event.HasField("entityOperationSignaled") or event.HasField("entityOperationCalled")
+
+
 def _started_first(arrived: list[tuple[int, pb.HistoryEvent]]) -> list[tuple[int, pb.HistoryEvent]]:
     """Events may arrive before a scheduled start: nothing is delivered before the start itself."""
     start = next((item for item in arrived if item[1].HasField("executionStarted")), None)
     return [] if start is None else [start, *(item for item in arrived if item is not start)]
-
-
-def _conditions(query: Query) -> tuple[str, list[Any]]:
-    parts: list[tuple[str, Iterable[Any]]] = [("1", ())]
-    if query.statuses:
-        parts.append((f"status IN ({','.join('?' * len(query.statuses))})", map(int, query.statuses)))
-    if query.id_prefix:
-        parts.append(("substr(id, 1, ?)=?", (len(query.id_prefix), query.id_prefix)))
-    if query.created_from is not None:
-        parts.append(("created>=?", (query.created_from,)))
-    if query.created_to is not None:
-        parts.append(("created<=?", (query.created_to,)))
-    if query.after:
-        parts.append(("id>?", (query.after,)))
-    return " AND ".join(sql for sql, _ in parts), [value for _, values in parts for value in values]
 
 
 def _instance(row: tuple[Any, ...]) -> Instance:

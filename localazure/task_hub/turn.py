@@ -8,7 +8,8 @@ import durabletask.internal.helpers as events
 import durabletask.internal.orchestrator_service_pb2 as pb
 from google.protobuf.message import Message as ProtobufMessage
 
-from localazure.task_hub.model import Status, capped, failure_details
+from localazure.task_hub.history import seconds
+from localazure.task_hub.model import Status, capped, entity_id, failure_details
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Child:
     id: str
     name: str
     payload: str | None
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,28 @@ class Message:
 
 
 @dataclass(frozen=True)
+class EntityMessage:
+    """A signal, a call, a lock request or a release, for the entity `target`."""
+
+    target: str
+    event: pb.HistoryEvent
+    due: float | None = None
+
+
+@dataclass(frozen=True)
 class Completion:
-    """How the execution ended. For `CONTINUED_AS_NEW`, `output` is the next execution's input."""
+    """How the execution ended. For `CONTINUED_AS_NEW`, `output` and `version` are for the next execution."""
 
     status: Status
     output: str | None
     failure: pb.TaskFailureDetails | None = None
     carried_over: tuple[pb.HistoryEvent, ...] = ()
+    version: str | None = None
 
 
 @dataclass
 class Decision:
-    """Everything one turn leads to; `history` is what to append."""
+    """Everything one turn leads to; `history` is what to append, to `rewound` if the past was rewritten."""
 
     history: list[pb.HistoryEvent]
     custom_status: str | None = None
@@ -58,11 +70,13 @@ class Decision:
     timers: list[ScheduledTimer] = field(default_factory=list[ScheduledTimer])
     children: list[Child] = field(default_factory=list[Child])
     messages: list[Message] = field(default_factory=list[Message])
+    entity_messages: list[EntityMessage] = field(default_factory=list[EntityMessage])
     completion: Completion | None = None
+    rewound: list[pb.HistoryEvent] | None = None
 
 
 def decide(response: pb.OrchestratorResponse, new: Sequence[pb.HistoryEvent], now: datetime) -> Decision:
-    """Turn an orchestrator's actions into history and work. Entities are not supported: they fail it."""
+    """Turn an orchestrator's actions into history and work; an action that is unknown fails it."""
     decision = Decision(list(new), _text(response, "customStatus"))
     for action in response.actions:
         if decision.completion is None:
@@ -91,6 +105,8 @@ def _apply(action: pb.OrchestratorAction, decision: Decision) -> None:
             _create_child(action, decision)
         case "sendEvent":
             _send_event(action, decision)
+        case "sendEntityMessage":
+            _message_entity(action, decision)
         case "completeOrchestration":
             _complete(action.completeOrchestration, decision)
         case unsupported:
@@ -113,10 +129,12 @@ def _create_timer(action: pb.OrchestratorAction, decision: Decision) -> None:
 
 def _create_child(action: pb.OrchestratorAction, decision: Decision) -> None:
     child = action.createSubOrchestration
-    payload = _text(child, "input")
-    decision.children.append(Child(action.id, child.instanceId, child.name, payload))
+    payload, version = _text(child, "input"), _text(child, "version")
+    decision.children.append(Child(action.id, child.instanceId, child.name, payload, version))
     decision.history.append(
-        events.new_sub_orchestration_created_event(action.id, child.name, child.instanceId, payload)
+        events.new_sub_orchestration_created_event(
+            action.id, child.name, child.instanceId, payload, version=version
+        )
     )
 
 
@@ -127,18 +145,39 @@ def _send_event(action: pb.OrchestratorAction, decision: Decision) -> None:
     decision.history.append(events.new_event_sent_event(action.id, target, payload, name=sent.name))
 
 
+def _message_entity(action: pb.OrchestratorAction, decision: Decision) -> None:
+    kind = str(action.sendEntityMessage.WhichOneof("EntityMessageType"))
+    message = getattr(action.sendEntityMessage, kind)
+    event = pb.HistoryEvent(eventId=action.id, **{kind: message})
+    decision.history.append(event)
+    decision.entity_messages.append(EntityMessage(_entity(message), event, _scheduled(message)))
+
+
+def _entity(message: ProtobufMessage) -> str:
+    """The entity that a message goes to. Raises ValueError."""
+    if isinstance(message, pb.EntityLockRequestedEvent):
+        return [entity_id(entity) for entity in message.lockSet][message.position]
+    return entity_id(_text(message, "targetInstanceId") or "")
+
+
+def _scheduled(message: ProtobufMessage) -> float | None:
+    if isinstance(message, pb.EntityOperationSignaledEvent | pb.EntityOperationCalledEvent):
+        return seconds(message, "scheduledTime")
+    return None
+
+
 def _complete(action: pb.CompleteOrchestrationAction, decision: Decision) -> None:
     failure = capped(action.failureDetails) if action.HasField("failureDetails") else None
     status = Status(action.orchestrationStatus)
     output = _text(action, "result")
-    decision.completion = Completion(status, output, failure, tuple(action.carryoverEvents))
+    decision.completion = Completion(
+        status, output, failure, tuple(action.carryoverEvents), _text(action, "newVersion")
+    )
     decision.history.append(events.new_execution_completed_event(action.orchestrationStatus, output, failure))
 
 
 def _refuse(kind: str, decision: Decision) -> None:
-    message = (
-        f"The orchestrator asked for '{kind}'. localazure's task hub has no durable entities and no rewind."
-    )
+    message = f"The orchestrator asked for '{kind}', an action that localazure's task hub does not know."
     failure = failure_details("NotImplementedError", message)
     decision.completion = Completion(Status.FAILED, None, failure)
     decision.history.append(

@@ -1,40 +1,85 @@
 """One thread that writes: transitions are committed in groups, and reported after their commit."""
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from localazure.task_hub.clock import Clock
-from localazure.task_hub.transitions import Effects, Transitions
+from localazure.task_hub.model import TaskHubUnavailable
+from localazure.task_hub.transaction import Effects
+from localazure.task_hub.transitions import Transitions
+
+_log = logging.getLogger(__name__)
 
 LARGEST_GROUP = 256
+
+# The machine's fault, not a transition's: the same transition may well be committed later.
+_OUTAGES = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
 
 
 @dataclass
 class _Request:
     transition: Callable[[Transitions], Any]
-    done: asyncio.Future[tuple[Any, Effects]]
+    committed: Callable[[Effects], None]
+    done: asyncio.Future[Any]
     result: Any = None
-    effects: Effects | None = None
+    effects: Effects = field(default_factory=Effects)
     error: BaseException | None = None
+
+    def report(self) -> None:
+        """Let the effects happen, even if nobody waits for the result any more."""
+        if self.error is None:
+            self.committed(self.effects)
+        if self.done.done():
+            return
+        if self.error is None:
+            self.done.set_result(self.result)
+        else:
+            self.done.set_exception(self.error)
 
 
 class Writer:
-    """Owns a connection and its thread from construction to `close`."""
+    """Writes to a connection from a thread of its own, from construction to `close`."""
 
     def __init__(self, db: sqlite3.Connection, loop: asyncio.AbstractEventLoop, clock: Clock):
         self._db, self._loop, self._clock = db, loop, clock
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._trouble: str | None = None
         self._thread = threading.Thread(target=self._run, name="task-hub-writer", daemon=True)
         self._thread.start()
 
-    async def apply[T](self, transition: Callable[[Transitions], T]) -> tuple[T, Effects]:
-        """Run `transition` in a transaction; returns its result and effects once they are durable."""
-        request = _Request(transition, self._loop.create_future())
+    @property
+    def trouble(self) -> str | None:
+        """Why the last attempt to write failed; None when it did not."""
+        return self._trouble
+
+    async def apply[T](
+        self, transition: Callable[[Transitions], T], committed: Callable[[Effects], None]
+    ) -> T:
+        """Run `transition` in a transaction; once it is durable, call `committed` and return its result.
+
+        Raises what the transition raises, and `TaskHubUnavailable`: then nothing has happened.
+        """
+        request = _Request(transition, committed, self._loop.create_future())
         self._requests.put(request)
         return await request.done
 
@@ -42,7 +87,6 @@ class Writer:
         """Commit what was handed in, then stop."""
         self._requests.put(None)
         await asyncio.to_thread(self._thread.join)
-        self._db.close()
 
     def _run(self) -> None:
         running = True
@@ -51,7 +95,7 @@ class Writer:
             running = None not in group
             requests = [request for request in group if request is not None]
             if requests:
-                self._commit(requests)
+                self._note(self._commit(requests))
                 self._loop.call_soon_threadsafe(_report, requests)
 
     def _next_group(self) -> list[_Request | None]:
@@ -63,35 +107,73 @@ class Writer:
                 break
         return group
 
-    def _commit(self, requests: list[_Request]) -> None:
+    def _commit(self, requests: list[_Request]) -> sqlite3.Error | None:
+        error = self._commit_together(requests)
+        if len(requests) > 1 and _code(error) == sqlite3.SQLITE_FULL:  # what is small may still fit
+            failures = [self._commit_together([request]) for request in requests]
+            return next((failure for failure in failures if failure), None)
+        return error
+
+    def _commit_together(self, requests: list[_Request]) -> sqlite3.Error | None:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for request in requests:
                 self._run_one(request)
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:  # the disk is full or broken: nobody's transition happened
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+        except sqlite3.Error as error:  # nobody's transition happened
+            self._roll_back()
             for request in requests:
-                request.error = error
+                request.error = TaskHubUnavailable(_explained(error))
+            return error
+        return None
 
     def _run_one(self, request: _Request) -> None:
         transitions = Transitions(self._db, self._clock.now())
         self._db.execute("SAVEPOINT one")
         try:
-            request.result = request.transition(transitions)
+            request.result, request.error = request.transition(transitions), None
             request.effects = transitions.effects
         except Exception as error:
+            if _code(error) in _OUTAGES:
+                raise
             self._db.execute("ROLLBACK TO one")
             request.error = error
         self._db.execute("RELEASE one")
 
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:  # SQLite has rolled back on some errors by itself
+            try:
+                self._db.execute("ROLLBACK")
+            except sqlite3.Error:
+                _log.exception("A transaction of the task hub could not be rolled back")
+
+    def _note(self, error: sqlite3.Error | None) -> None:
+        """Keep the trouble, and log its beginning and its end."""
+        before, self._trouble = self._trouble, _explained(error) if error else None
+        if error and not before:
+            _log.error("%s What is under way is tried again until it can be kept.", self._trouble)
+        elif before and not error:
+            _log.warning("The task hub can be written again.")
+
+
+def _code(error: Exception | None) -> int | None:
+    """SQLite's primary error code."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _explained(error: sqlite3.Error) -> str:
+    remedy = _REMEDIES.get(_code(error) or 0, "See that its disk is in order.")
+    return f"The task hub cannot be written: {error}. {remedy}"
+
+
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: "Free space on its disk.",
+    sqlite3.SQLITE_BUSY: "End the other program that has its database open.",
+    sqlite3.SQLITE_READONLY: "Give this user the right to write its database.",
+}
+
 
 def _report(requests: list[_Request]) -> None:
     for request in requests:
-        if request.done.done():  # its caller was cancelled
-            continue
-        if request.error is not None:
-            request.done.set_exception(request.error)
-        else:
-            request.done.set_result((request.result, request.effects or Effects()))
+        request.report()

@@ -11,6 +11,7 @@ from typing import Any
 import azure.durable_functions as df
 import durabletask.internal.orchestrator_service_pb2 as pb
 import pytest
+from azure.durable_functions.worker import DurableFunctionsWorker
 
 from localazure.task_hub.client import TaskHub, open_task_hub
 from localazure.task_hub.model import ActivityFailed
@@ -19,12 +20,20 @@ Activity = Callable[[Any], Any]
 
 
 class Functions:
-    """An executor: orchestrators through the SDK's own replay, activities as (async) functions."""
+    """An executor: orchestrators and entities through the SDK's worker, activities as (async) functions."""
 
-    def __init__(self, orchestrators: Sequence[Callable[..., Any]], activities: Sequence[Activity]):
+    def __init__(
+        self,
+        orchestrators: Sequence[Callable[..., Any]],
+        activities: Sequence[Activity],
+        entities: Sequence[Callable[..., Any]] = (),
+    ):
         self._orchestrators = {f.__name__: df.Orchestrator.create(f) for f in orchestrators}
         self._activities = {f.__name__: f for f in activities}
+        self._entities = {f.__name__.lower(): f for f in entities}
+        self._entity_worker = DurableFunctionsWorker()
         self.turns: list[tuple[str, int]] = []
+        self.batches: list[tuple[str, int]] = []
 
     async def orchestrate(
         self, instance_id: str, name: str, past: Sequence[pb.HistoryEvent], new: Sequence[pb.HistoryEvent]
@@ -42,6 +51,18 @@ class Functions:
         except Exception as error:
             raise ActivityFailed(type(error).__name__, str(error)) from error
         return None if result is None else json.dumps(result)
+
+    async def entity(
+        self, entity_id: str, state: str | None, operations: Sequence[pb.OperationRequest]
+    ) -> pb.EntityBatchResult:
+        self.batches.append((entity_id, len(operations)))
+        function = self._entities[entity_id.split("@")[1]]
+        request = pb.EntityBatchRequest(instanceId=entity_id, operations=operations)
+        if state is not None:
+            request.entityState.value = state
+        encoded = base64.b64encode(request.SerializeToString()).decode()
+        answer = self._entity_worker.execute_entity_batch_request(function, encoded)
+        return pb.EntityBatchResult.FromString(base64.b64decode(answer))
 
 
 class Hub:
@@ -76,13 +97,16 @@ def open_hub(tmp_path: Path) -> OpenHub:
     async def opened(
         orchestrators: Sequence[Callable[..., Any]] = (),
         activities: Sequence[Activity] = (),
+        entities: Sequence[Callable[..., Any]] = (),
         *,
         functions: Functions | None = None,
         limit: int = 10,
+        entities_at_once: int = 10,
         **settings: Any,
     ) -> AsyncGenerator[Hub]:
-        executor = functions or Functions(orchestrators, activities)
-        async with open_task_hub(tmp_path / "hub.sqlite", executor, activities=limit, **settings) as hub:
+        executor = functions or Functions(orchestrators, activities, entities)
+        sizes = {"activities": limit, "entities": entities_at_once}
+        async with open_task_hub(tmp_path / "hub.sqlite", executor, **sizes, **settings) as hub:
             yield Hub(hub)
 
     return opened

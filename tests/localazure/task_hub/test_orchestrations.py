@@ -389,19 +389,6 @@ def test_at_most_the_limit_of_activities_runs_at_once(run, open_hub):
     run(scenario())
 
 
-def test_entities_are_refused_with_a_text(run, open_hub):
-    from durabletask.entities import EntityInstanceId
-
-    def uses_entity(ctx, _):
-        yield ctx.call_entity(EntityInstanceId("counter", "1"), "get")
-
-    async def scenario():
-        async with open_hub([uses_entity]) as hub:
-            assert "no durable entities" in (await hub.run("uses_entity")).failure.errorMessage
-
-    run(scenario())
-
-
 def test_scheduled_start_waits_even_for_events(run, open_hub):
     async def scenario():
         async with open_hub(ALL) as hub:

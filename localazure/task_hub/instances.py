@@ -1,0 +1,144 @@
+"""What callers do to orchestration instances: start, message, suspend, terminate, restart, forget."""
+
+import uuid
+from collections.abc import Iterable
+
+import durabletask.internal.helpers as events
+import durabletask.internal.orchestrator_service_pb2 as pb
+
+from localazure.task_hub.history import Parent, child_outcome, execution_started
+from localazure.task_hub.locks import Locks
+from localazure.task_hub.model import InstanceExists, NoSuchInstance, Status, failure_details
+from localazure.task_hub.store import FINISHED_SQL
+from localazure.task_hub.turn import Child, Completion
+
+
+class Instances(Locks):
+    def start(
+        self,
+        instance_id: str,
+        name: str,
+        payload: str | None,
+        *,
+        version: str | None = None,
+        start_at: float | None = None,
+        replaceable: Iterable[Status] | None = None,
+        parent: Parent | None = None,
+    ) -> None:
+        """Create an instance, in place of a finished (or `replaceable`) one. Raises `InstanceExists`."""
+        existing = self._status(instance_id)
+        if existing is not None:
+            may_replace = existing.finished if replaceable is None else existing in set(replaceable)
+            if not may_replace:
+                raise InstanceExists(instance_id, existing)
+            if not existing.finished:
+                self.terminate(instance_id, None)
+            self._remove(instance_id)
+        execution = uuid.uuid4().hex
+        self._db.execute(
+            "INSERT INTO instances(id, execution, name, status, input, version, "
+            "parent_id, parent_execution, parent_task, created, updated) VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                instance_id,
+                execution,
+                name,
+                Status.PENDING,
+                payload,
+                version,
+                *_parent_values(parent),
+                self._now,
+                self._now,
+            ),
+        )
+        started = execution_started(instance_id, execution, name, payload, version, parent)
+        self._post(instance_id, started, due=start_at)
+
+    def restart(self, instance_id: str, chosen: str) -> None:
+        """Start an instance's orchestrator again, with its input and version, under the id `chosen`."""
+        row = self._db.execute(
+            "SELECT name, input, version FROM instances WHERE id=?", (instance_id,)
+        ).fetchone()
+        if row is None:
+            raise NoSuchInstance(instance_id)
+        name, payload, version = row
+        self.start(chosen, name, payload, version=version)
+
+    def raise_event(self, instance_id: str, name: str, payload: str | None) -> None:
+        self._require_active(instance_id)
+        self._post(instance_id, events.new_event_raised_event(name, payload))
+
+    def suspend(self, instance_id: str, reason: str | None) -> None:
+        if self._require_active(instance_id) != Status.SUSPENDED:
+            self._post(instance_id, events.new_suspend_event(encoded_input=reason))
+            self._set_status(instance_id, Status.SUSPENDED)
+
+    def resume(self, instance_id: str, reason: str | None) -> None:
+        if self._require_active(instance_id) == Status.SUSPENDED:
+            self._post(instance_id, events.new_resume_event(encoded_input=reason))
+            started = self._db.execute("SELECT 1 FROM history WHERE id=? LIMIT 1", (instance_id,)).fetchone()
+            self._set_status(instance_id, Status.RUNNING if started else Status.PENDING)
+
+    def terminate(self, instance_id: str, output: str | None, *, recursive: bool = True) -> None:
+        """End an instance at once; with `recursive`, its running children too."""
+        self._require_active(instance_id)
+        children = self._active_children(instance_id) if recursive else []
+        self._append(
+            instance_id,
+            [
+                events.new_terminated_event(encoded_output=output),
+                events.new_execution_completed_event(pb.ORCHESTRATION_STATUS_TERMINATED, output),
+            ],
+        )
+        self._db.execute("DELETE FROM activities WHERE id=?", (instance_id,))
+        self._finish(instance_id, Completion(Status.TERMINATED, output))
+        for child in children:
+            self.terminate(child, output)
+
+    def purge(self, instance_id: str, *, recursive: bool = False) -> int:
+        """Forget a finished instance; gives the number forgotten. Raises for one that runs or is unknown."""
+        status = self._require(instance_id)
+        if not status.finished:
+            raise InstanceExists(instance_id, status)
+        children = self._finished_children(instance_id) if recursive else []
+        self._remove(instance_id)
+        return 1 + sum(self.purge(child, recursive=True) for child in children)
+
+    def _finish(self, instance_id: str, completion: Completion) -> None:
+        failure = completion.failure.SerializeToString() if completion.failure else None
+        self._db.execute(
+            "UPDATE instances SET status=?, output=?, failure=?, updated=?, completed=? WHERE id=?",
+            (completion.status, completion.output, failure, self._now, self._now, instance_id),
+        )
+        if completion.status != Status.FAILED:  # a failed one may be rewound
+            self._db.execute("DELETE FROM inbox WHERE id=?", (instance_id,))
+        self._release_locks(instance_id)
+        self.effects.changed.append(instance_id)
+        parent = self._parent(instance_id)
+        if parent is not None and self._listens(parent.id, parent.execution):
+            self._tell_parent(instance_id, parent, completion)
+
+    def _tell_parent(self, instance_id: str, parent: Parent, completion: Completion) -> None:
+        failure = completion.failure
+        if completion.status == Status.TERMINATED:
+            message = f"The orchestration '{instance_id}' was terminated."
+            failure = failure_details("OrchestrationTerminated", message)
+        self._post(parent.id, child_outcome(parent.task, completion.output, failure))
+
+    def _start_child(self, parent: Parent, child: Child) -> None:
+        try:
+            self.start(child.id, child.name, child.payload, version=child.version, parent=parent)
+        except InstanceExists as error:
+            failure = failure_details("InstanceExists", str(error))
+            self._post(parent.id, child_outcome(parent.task, None, failure))
+
+    def _active_children(self, instance_id: str) -> list[str]:
+        sql = f"SELECT id FROM instances WHERE parent_id=? AND status NOT IN {FINISHED_SQL}"
+        return [child for (child,) in self._db.execute(sql, (instance_id,)).fetchall()]
+
+    def _finished_children(self, instance_id: str) -> list[str]:
+        sql = f"SELECT id FROM instances WHERE parent_id=? AND status IN {FINISHED_SQL}"
+        return [child for (child,) in self._db.execute(sql, (instance_id,)).fetchall()]
+
+
+def _parent_values(parent: Parent | None) -> tuple[str | None, str | None, int | None]:
+    return (parent.id, parent.execution, parent.task) if parent else (None, None, None)

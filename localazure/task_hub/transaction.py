@@ -1,0 +1,104 @@
+"""One transaction on a task hub: what transitions are made of, and what is to follow their commit."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import durabletask.internal.orchestrator_service_pb2 as pb
+
+from localazure.task_hub.history import Parent
+from localazure.task_hub.model import InstanceFinished, NoSuchInstance, Status
+from localazure.task_hub.store import FINISHED_SQL, Activity
+
+
+@dataclass
+class Effects:
+    """Side effects of a transition, to be carried out only after its commit."""
+
+    ready: list[str] = field(default_factory=list[str])
+    timers: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    activities: list[Activity] = field(default_factory=list[Activity])
+    changed: list[str] = field(default_factory=list[str])
+    removed: list[str] = field(default_factory=list[str])
+
+
+class Transaction:
+    """Writes to `db` within the caller's transaction and collects `effects`; `now` is its time."""
+
+    def __init__(self, db: sqlite3.Connection, now: float):
+        self._db, self._now, self.effects = db, now, Effects()
+
+    def _post(
+        self, target: str, event: pb.HistoryEvent, *, due: float | None = None, sender: str | None = None
+    ) -> None:
+        """Put an event into the inbox of an instance or an entity; `sender` for what goes with its sender."""
+        if due is not None and due <= self._now:
+            due = None
+        self._db.execute(
+            "INSERT INTO inbox(id, due, sender, event) VALUES(?,?,?,?)",
+            (target, due, sender, event.SerializeToString()),
+        )
+        if due is None:
+            self.effects.ready.append(target)
+        else:
+            self.effects.timers.append((due, target))
+
+    def _append(self, instance_id: str, history: Sequence[pb.HistoryEvent]) -> None:
+        (count,) = self._db.execute(
+            "SELECT coalesce(max(seq) + 1, 0) FROM history WHERE id=?", (instance_id,)
+        ).fetchone()
+        for event in history:
+            if not event.timestamp.seconds:
+                event.timestamp.FromDatetime(datetime.fromtimestamp(self._now, UTC))
+        self._db.executemany(
+            "INSERT INTO history VALUES(?,?,?)",
+            [(instance_id, count + i, event.SerializeToString()) for i, event in enumerate(history)],
+        )
+
+    def _remove(self, instance_id: str) -> None:
+        for table in ("instances", "history", "inbox", "activities"):
+            self._db.execute(f"DELETE FROM {table} WHERE id=?", (instance_id,))
+        self.effects.removed.append(instance_id)
+
+    def _set_status(self, instance_id: str, status: Status) -> None:
+        self._db.execute(
+            "UPDATE instances SET status=?, updated=? WHERE id=?", (status, self._now, instance_id)
+        )
+        self.effects.changed.append(instance_id)
+
+    def _status(self, instance_id: str) -> Status | None:
+        row = self._db.execute("SELECT status FROM instances WHERE id=?", (instance_id,)).fetchone()
+        return Status(row[0]) if row else None
+
+    def _require(self, instance_id: str) -> Status:
+        status = self._status(instance_id)
+        if status is None:
+            raise NoSuchInstance(instance_id)
+        return status
+
+    def _require_active(self, instance_id: str) -> Status:
+        status = self._require(instance_id)
+        if status.finished:
+            raise InstanceFinished(instance_id, status)
+        return status
+
+    def _is_active(self, instance_id: str, execution: str | None = None) -> bool:
+        sql = f"SELECT execution FROM instances WHERE id=? AND status NOT IN {FINISHED_SQL}"
+        row = self._db.execute(sql, (instance_id,)).fetchone()
+        return row is not None and execution in (None, row[0])
+
+    def _listens(self, instance_id: str, execution: str | None = None) -> bool:
+        """Whether outcomes are kept for the instance: a failed one gets them should it be rewound."""
+        row = self._db.execute(
+            "SELECT execution, status FROM instances WHERE id=?", (instance_id,)
+        ).fetchone()
+        if row is None or execution not in (None, row[0]):
+            return False
+        return row[1] == Status.FAILED or not Status(row[1]).finished
+
+    def _parent(self, instance_id: str) -> Parent | None:
+        row = self._db.execute(
+            "SELECT parent_id, parent_execution, parent_task FROM instances WHERE id=?", (instance_id,)
+        ).fetchone()
+        return Parent(*row) if row and row[0] is not None else None
