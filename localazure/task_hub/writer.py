@@ -11,8 +11,7 @@ from typing import Any
 
 from localazure.task_hub.clock import Clock
 from localazure.task_hub.model import TaskHubUnavailable
-from localazure.task_hub.transaction import Effects
-from localazure.task_hub.transitions import Transitions
+from localazure.task_hub.transitions import Effects, Transitions
 
 _log = logging.getLogger(__name__)
 
