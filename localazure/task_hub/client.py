@@ -13,12 +13,16 @@ from localazure.task_hub.clock import Clock, SystemClock
 from localazure.task_hub.database import Synchronous, connect, prepared
 from localazure.task_hub.engine import Engine
 from localazure.task_hub.model import (
+    Entity,
+    EntityQuery,
     Executor,
+    FinishedQuery,
     Instance,
     InstanceExists,
     NoSuchInstance,
     Query,
     Status,
+    entity_id,
 )
 from localazure.task_hub.store import Reader
 from localazure.task_hub.writer import Writer
@@ -44,6 +48,7 @@ class TaskHub:
         payload: str | None = None,
         instance_id: str | None = None,
         *,
+        version: str | None = None,
         start_at: float | None = None,
         replaceable: Iterable[Status] | None = None,
     ) -> str:
@@ -57,9 +62,24 @@ class TaskHub:
                 f"Instance id {chosen!r}: 1 to 100 characters, none of / \\ # ?, not beginning with @."
             )
         await self._engine.apply(
-            lambda to: to.start(chosen, name, payload, start_at=start_at, replaceable=replaceable)
+            lambda to: to.start(
+                chosen, name, payload, version=version, start_at=start_at, replaceable=replaceable
+            )
         )
         return chosen
+
+    async def restart(self, instance_id: str, *, new_id: bool) -> str:
+        """Start an instance's orchestrator again with the same input and version; gives the instance's id.
+
+        Raises `NoSuchInstance`, and `InstanceExists` for one that runs and would keep its id.
+        """
+        chosen = uuid.uuid4().hex if new_id else instance_id
+        await self._engine.apply(lambda to: to.restart(instance_id, chosen))
+        return chosen
+
+    async def rewind(self, instance_id: str, reason: str | None = None) -> None:
+        """Run again what made an instance fail, below it too. Raises `NoSuchInstance`, `NotFailed`."""
+        await self._engine.apply(lambda to: to.rewind(instance_id, reason))
 
     async def raise_event(self, instance_id: str, name: str, payload: str | None = None) -> None:
         """Deliver an external event. Raises `NoSuchInstance`, `InstanceFinished`."""
@@ -89,6 +109,36 @@ class TaskHub:
         except (NoSuchInstance, InstanceExists):  # gone with its parent, or started again meanwhile
             return 0
 
+    async def signal_entity(
+        self,
+        entity: str,
+        operation: str,
+        payload: str | None = None,
+        *,
+        at: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        """Have an entity, `@name@key`, run an operation, at once or `at` a time. Raises ValueError (bad id)."""
+        target, request = entity_id(entity), request_id or uuid.uuid4().hex
+        await self._engine.apply(
+            lambda to: to.signal_entity(target, operation, payload, at=at, request_id=request)
+        )
+
+    async def clean_entities(self, *, remove_empty: bool, release_orphaned_locks: bool) -> tuple[int, int]:
+        """Forget empty entities, free those whose holder is gone. Returns the numbers of both."""
+        return await self._engine.apply(
+            lambda to: to.clean_entities(
+                remove_empty=remove_empty, release_orphaned_locks=release_orphaned_locks
+            )
+        )
+
+    def entity(self, entity: str) -> Entity | None:
+        """An entity that has run or been locked; None for another. Raises ValueError (bad id)."""
+        return self._reader.entity(entity_id(entity))
+
+    def entities(self, query: EntityQuery) -> list[Entity]:
+        return self._reader.entities(query)
+
     def get(self, instance_id: str) -> Instance | None:
         return self._reader.instance(instance_id)
 
@@ -97,7 +147,12 @@ class TaskHub:
         return self._reader.history(instance_id)
 
     def query(self, query: Query) -> list[Instance]:
+        """The matching instances by id."""
         return self._reader.query(query)
+
+    def finished(self, query: FinishedQuery) -> list[Instance]:
+        """The matching instances by the time of their end, then by id."""
+        return self._reader.finished(query)
 
     async def wait_until_started(self, instance_id: str) -> Instance | None:
         """Wait, without a limit, until the instance has had a turn. None for an unknown one."""
@@ -124,14 +179,16 @@ async def open_task_hub(
     *,
     turns: int = 8,
     activities: int = 10,
+    entities: int | None = None,
     grace: float = 3,
     clock: Clock | None = None,
     synchronous: Synchronous = "NORMAL",
 ) -> AsyncGenerator[TaskHub]:
     """Open the task hub in the file `path` and drive it until the block ends.
 
-    At most `turns` orchestrator turns and `activities` activities run at once; those under way at the end
-    are given `grace` seconds. With `synchronous="FULL"` what is acknowledged survives a power cut, too.
+    At most `turns` orchestrator turns, `activities` activities and `entities` entities (as many as
+    activities, if not given) run at once; those under way at the end are given `grace` seconds.
+    With `synchronous="FULL"` what is acknowledged survives a power cut, too.
     Raises `TaskHubLocked`, `TaskHubUnusable`.
     """
     clock = clock or SystemClock()
@@ -141,7 +198,15 @@ async def open_task_hub(
         closing(connect(path, read_only=True)) as reading,
     ):
         writer = Writer(writing, asyncio.get_running_loop(), clock)
-        engine = Engine(Reader(reading), writer, executor, clock, turns=turns, activities=activities)
+        engine = Engine(
+            Reader(reading),
+            writer,
+            executor,
+            clock,
+            turns=turns,
+            activities=activities,
+            entities=entities or activities,
+        )
         try:
             engine.start()
             yield TaskHub(engine, Reader(reading))

@@ -4,17 +4,17 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine
-from datetime import UTC, datetime
 
-import durabletask.internal.helpers as events
 import durabletask.internal.orchestrator_service_pb2 as pb
 
 from localazure.task_hub.clock import Clock
-from localazure.task_hub.model import ActivityFailed, Executor, TaskHubUnavailable, failure_details
+from localazure.task_hub.model import Executor, TaskHubUnavailable, TurnDeclined
+from localazure.task_hub.runner import Runner
 from localazure.task_hub.schedule import Alarm, Ready
 from localazure.task_hub.store import Activity, Reader, Work
-from localazure.task_hub.transitions import Effects, Transitions
-from localazure.task_hub.turn import Decision, decide, failed
+from localazure.task_hub.transaction import Effects
+from localazure.task_hub.transitions import Transitions
+from localazure.task_hub.turn import Decision
 from localazure.task_hub.writer import Writer
 
 _log = logging.getLogger(__name__)
@@ -27,15 +27,24 @@ class Engine:
     """Drives the instances of one database until `stop`. Lives on one event loop."""
 
     def __init__(
-        self, reader: Reader, writer: Writer, executor: Executor, clock: Clock, *, turns: int, activities: int
+        self,
+        reader: Reader,
+        writer: Writer,
+        executor: Executor,
+        clock: Clock,
+        *,
+        turns: int,
+        activities: int,
+        entities: int,
     ):
-        self._reader, self._writer, self._executor, self._clock = reader, writer, executor, clock
-        self._ready = Ready()
+        self._reader, self._writer, self._clock = reader, writer, clock
+        self._runner = Runner(executor, clock)
+        self._ready, self._ready_entities = Ready(), Ready()
         self._activities: asyncio.Queue[Activity] = asyncio.Queue()
-        self._alarm = Alarm(self._ready.add, clock)
+        self._alarm = Alarm(self._make_ready, clock)
         self._histories = OrderedDict[str, tuple[str, list[pb.HistoryEvent]]]()
         self._waiters: dict[str, asyncio.Event] = {}
-        self._sizes = (turns, activities)
+        self._sizes = (turns, entities, activities)
         self._workers: list[asyncio.Task[None]] = []
         self._under_way = set[asyncio.Task[None]]()
 
@@ -45,11 +54,13 @@ class Engine:
             self._activities.put_nowait(activity)
         for due, instance_id in self._reader.timers():
             self._alarm.set(due, instance_id)
-        for instance_id in self._reader.with_events():
-            self._ready.add(instance_id)
-        turns, activities = self._sizes
-        self._workers = [asyncio.create_task(self._take_turns()) for _ in range(turns)]
-        self._workers += [asyncio.create_task(self._run_activities()) for _ in range(activities)]
+        for receiver in self._reader.with_events():
+            self._make_ready(receiver)
+        turns, entities, activities = self._sizes
+        work = [self._take_turns(self._ready, self._take_turn) for _ in range(turns)]
+        work += [self._take_turns(self._ready_entities, self._run_batch) for _ in range(entities)]
+        work += [self._run_activities() for _ in range(activities)]
+        self._workers = [asyncio.create_task(coroutine) for coroutine in work]
 
     async def stop(self, grace: float) -> None:
         """Take up no more work, and give what is under way `grace` seconds to be recorded.
@@ -90,8 +101,15 @@ class Engine:
 
     async def settled(self) -> None:
         """Return when no turn and no activity is under way or waiting; timers to come do not count."""
-        while self._under_way or not self._ready.idle or not self._activities.empty():
+        while self._under_way or not self._idle:
             await (asyncio.wait(self._under_way) if self._under_way else asyncio.sleep(0))
+
+    @property
+    def _idle(self) -> bool:
+        return self._ready.idle and self._ready_entities.idle and self._activities.empty()
+
+    def _make_ready(self, receiver: str) -> None:
+        (self._ready_entities if receiver.startswith("@") else self._ready).add(receiver)
 
     def _carry_out(self, effects: Effects) -> None:
         for instance_id in effects.removed:
@@ -100,8 +118,8 @@ class Engine:
             self._activities.put_nowait(activity)
         for due, instance_id in effects.timers:
             self._alarm.set(due, instance_id)
-        for instance_id in effects.ready:
-            self._ready.add(instance_id)
+        for receiver in effects.ready:
+            self._make_ready(receiver)
         for instance_id in (*effects.changed, *effects.removed):
             if waiter := self._waiters.pop(instance_id, None):
                 waiter.set()
@@ -113,45 +131,43 @@ class Engine:
         task.add_done_callback(self._under_way.discard)
         await asyncio.shield(task)
 
-    async def _take_turns(self) -> None:
+    async def _take_turns(self, ready: Ready, turn: Callable[[str], Coroutine[None, None, None]]) -> None:
         while True:
-            instance_id = await self._ready.take()
+            taker = await ready.take()
             try:
-                await self._to_its_end(self._take_turn(instance_id), f"turn of {instance_id}")
+                await self._to_its_end(turn(taker), f"turn of {taker}")
             finally:
-                self._ready.release(instance_id)
+                ready.release(taker)
 
     async def _take_turn(self, instance_id: str) -> None:
         work = self._reader.work(instance_id, self._clock.now())
         if work is None:
             return
         past = self._past(work)
-        decision = await self._decide(work, past)
-        if await self._record(lambda transitions: transitions.commit_turn(work, decision)):
-            self._remember(work, past, decision)
-        else:
-            self._histories.pop(instance_id, None)
-
-    async def _decide(self, work: Work, past: list[pb.HistoryEvent]) -> Decision:
-        instance, now = work.instance, self._now()
-        new = [events.new_orchestrator_started_event(now), *work.events]
         try:
-            response = await self._executor.orchestrate(instance.id, instance.name, past, new)
-        except Exception as error:
-            _log.exception("The orchestrator %s of %s could not be run", instance.name, instance.id)
-            return failed(type(error).__name__, str(error), new, now)
-        return decide(response, new, self._now())
+            decision = await self._runner.turn(work, past)
+        except TurnDeclined as refusal:
+            _log.warning("%s waits: %s", instance_id, refusal)
+            return
+        execution = await self._record(lambda transitions: transitions.commit_turn(work, decision))
+        if execution is not None and decision.completion is None:
+            self._remember(instance_id, execution, past, decision)
 
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.now(), UTC)
+    async def _run_batch(self, entity_id: str) -> None:
+        batch = self._reader.batch(entity_id, self._clock.now())
+        if batch is not None:
+            conclusion = await self._runner.batch(batch)
+            await self._record(lambda transitions: transitions.commit_batch(batch, conclusion))
 
     def _past(self, work: Work) -> list[pb.HistoryEvent]:
         execution, past = self._histories.pop(work.instance.id, (None, []))
         return past if execution == work.instance.execution else self._reader.history(work.instance.id)
 
-    def _remember(self, work: Work, past: list[pb.HistoryEvent], decision: Decision) -> None:
-        if decision.completion is None:
-            self._histories[work.instance.id] = (work.instance.execution, [*past, *decision.history])
+    def _remember(
+        self, instance_id: str, execution: str, past: list[pb.HistoryEvent], decision: Decision
+    ) -> None:
+        before = past if decision.rewound is None else decision.rewound
+        self._histories[instance_id] = (execution, [*before, *decision.history])
         while len(self._histories) > CACHED_HISTORIES:
             self._histories.popitem(last=False)
 
@@ -163,15 +179,7 @@ class Engine:
     async def _run_activity(self, activity: Activity) -> None:
         if not self._reader.is_outstanding(activity.n):
             return
-        result: str | None = None
-        failure: pb.TaskFailureDetails | None = None
-        try:
-            result = await self._executor.activity(activity.name, activity.payload)
-        except ActivityFailed as error:
-            failure = failure_details(error.error_type, error.message, error.stack_trace)
-        except Exception as error:
-            _log.exception("The activity %s could not be run", activity.name)
-            failure = failure_details(type(error).__name__, str(error))
+        result, failure = await self._runner.activity(activity)
         await self._record(lambda transitions: transitions.finish_activity(activity.n, result, failure))
 
 

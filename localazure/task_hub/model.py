@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import durabletask.internal.orchestrator_service_pb2 as pb
+from durabletask.entities import EntityInstanceId
 
 LONGEST_FAILURE_TEXT = 64 * 1024  # bytes, of a message and of a stack trace each
 
@@ -56,6 +57,14 @@ class InstanceFinished(TaskHubError):
         super().__init__(f"The orchestration instance '{instance_id}' is already {status.name}.")
 
 
+class NotFailed(TaskHubError):
+    """Only a failed instance can be rewound."""
+
+    def __init__(self, instance_id: str, status: Status):
+        super().__init__(f"The orchestration instance '{instance_id}' is {status.name}, not FAILED.")
+        self.status = status
+
+
 class TaskHubUnavailable(Exception):
     """The task hub cannot take work, or cannot keep it, for a reason outside the program: see its text."""
 
@@ -79,17 +88,33 @@ class ActivityFailed(Exception):
         self.error_type, self.message, self.stack_trace = error_type, message, stack_trace
 
 
+class TurnDeclined(Exception):
+    """Raised by an `Executor`: not now. What the turn was for waits until the next start, or the next event."""
+
+
 class Executor(Protocol):
     """Runs the app's code. Payloads are JSON texts, `None` for no value."""
 
     async def orchestrate(
         self, instance_id: str, name: str, past: Sequence[pb.HistoryEvent], new: Sequence[pb.HistoryEvent]
     ) -> pb.OrchestratorResponse:
-        """Replay `past`, apply `new` and say what comes next. Raising fails the instance."""
+        """Replay `past`, apply `new` and say what comes next. Raising fails the instance.
+
+        Raises `TurnDeclined` to leave the instance as it is.
+        """
         ...
 
     async def activity(self, name: str, payload: str | None) -> str | None:
         """Run an activity. Raises `ActivityFailed`; may be called again for the same work after a crash."""
+        ...
+
+    async def entity(
+        self, entity_id: str, state: str | None, operations: Sequence[pb.OperationRequest]
+    ) -> pb.EntityBatchResult:
+        """Run operations on an entity's state, in order. Results fewer than operations leave the rest waiting.
+
+        Raising fails all of them and leaves the state as it is.
+        """
         ...
 
 
@@ -109,6 +134,7 @@ class Instance:
     created: float
     updated: float
     completed: float | None
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,12 +149,54 @@ class Query:
     after: str = ""
 
 
+@dataclass(frozen=True)
+class FinishedQuery:
+    """Which finished instances to list, by the time of their end and then by id.
+
+    `completed_to` is exclusive; `after` is the end and the id of the last instance of the page before.
+    """
+
+    statuses: tuple[Status, ...] = ()
+    completed_from: float | None = None
+    completed_to: float | None = None
+    limit: int | None = None
+    after: tuple[float, str] | None = None
+
+
+@dataclass(frozen=True)
+class Entity:
+    """An entity. `state` is a JSON text, None for one without state; `backlog` counts waiting operations."""
+
+    id: str
+    state: str | None
+    modified: float
+    backlog: int
+    locked_by: str | None
+
+
+@dataclass(frozen=True)
+class EntityQuery:
+    """Which entities to list; empty fields do not restrict. Transient ones have no state."""
+
+    id_prefix: str = ""
+    modified_from: float | None = None
+    modified_to: float | None = None
+    include_transient: bool = False
+    limit: int | None = None
+    after: str = ""
+
+
+def entity_id(text: str) -> str:
+    """The id of an entity, `@name@key`, its name in lower case. Raises ValueError."""
+    return str(EntityInstanceId.parse(text))
+
+
 def failure_details(error_type: str, message: str, stack_trace: str = "") -> pb.TaskFailureDetails:
     """Failure details whose texts fit into history."""
-    details = pb.TaskFailureDetails(errorType=error_type, errorMessage=message)
+    details = pb.TaskFailureDetails(errorType=error_type, errorMessage=_cut(message))
     if stack_trace:
-        details.stackTrace.value = stack_trace
-    return capped(details)
+        details.stackTrace.value = _cut(stack_trace)
+    return details
 
 
 def capped(details: pb.TaskFailureDetails) -> pb.TaskFailureDetails:
@@ -144,6 +212,6 @@ def capped(details: pb.TaskFailureDetails) -> pb.TaskFailureDetails:
 def _cut(text: str) -> str:
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= LONGEST_FAILURE_TEXT:
-        return text
+        return encoded.decode()
     mark = f"… [cut, {len(encoded)} bytes in all]"
     return encoded[: LONGEST_FAILURE_TEXT - len(mark.encode())].decode("utf-8", "ignore") + mark

@@ -11,7 +11,8 @@ from typing import Any
 
 from localazure.task_hub.clock import Clock
 from localazure.task_hub.model import TaskHubUnavailable
-from localazure.task_hub.transitions import Effects, Transitions
+from localazure.task_hub.transaction import Effects
+from localazure.task_hub.transitions import Transitions
 
 _log = logging.getLogger(__name__)
 
