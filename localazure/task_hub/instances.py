@@ -25,7 +25,12 @@ class Instances(Locks):
         replaceable: Iterable[Status] | None = None,
         parent: Parent | None = None,
     ) -> None:
-        """Create an instance, in place of a finished (or `replaceable`) one. Raises `InstanceExists`."""
+        """Create an instance, in place of a finished (or `replaceable`) one.
+
+        Raises `InstanceExists`, ValueError (an id that entities have).
+        """
+        if not instance_id or instance_id.startswith("@"):
+            raise ValueError(f"Instance id {instance_id!r}: it must not be empty or begin with @.")
         existing = self._status(instance_id)
         if existing is not None:
             may_replace = existing.finished if replaceable is None else existing in set(replaceable)
@@ -127,8 +132,8 @@ class Instances(Locks):
     def _start_child(self, parent: Parent, child: Child) -> None:
         try:
             self.start(child.id, child.name, child.payload, version=child.version, parent=parent)
-        except InstanceExists as error:
-            failure = failure_details("InstanceExists", str(error))
+        except (InstanceExists, ValueError) as error:
+            failure = failure_details(type(error).__name__, str(error))
             self._post(parent.id, child_outcome(parent.task, None, failure))
 
     def _active_children(self, instance_id: str) -> list[str]:

@@ -50,9 +50,11 @@ def finished(query: FinishedQuery) -> Conditions:
     """For the finished instances that match, to be ordered by the time of their end, then by id."""
     where = Conditions(["completed IS NOT NULL"])
     where.add_statuses(query.statuses or tuple(sorted(FINISHED)))
-    where.add("completed>=?", query.completed_from)
+    if query.after is None:
+        where.add("completed>=?", query.completed_from)
+    else:  # alone, so that the search along the index begins there
+        where.add("(completed, id)>(?,?)", *query.after)
     where.add("completed<?", query.completed_to)
-    where.add("(completed, id)>(?,?)", *(query.after or (None,)))
     return where
 
 
