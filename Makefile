@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing prepared: scripts/setup builds what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-app test-components lint requirements bench prove-engine up down clean
+.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine prove-engine up down clean
 
 PYTHON := .venv/bin/python
 STATE := .localazure
@@ -44,6 +44,9 @@ requirements: setup ## Export requirements.txt, what the deployed app imports, f
 
 bench: setup ## Cold import of the app against a bare durable app
 	@$(PYTHON) scripts/bench_import.py
+
+bench-engine: setup ## The durable engine beside durabletask, DBOS, Prefect and Luigi on one workload [QUICK=1]
+	@$(PYTHON) -m scripts.bench_engine $(if $(filter 1,$(QUICK)),--quick)
 
 prove-engine: setup ## Kill the local Functions host again and again, and check that nothing is lost [KILLS=100]
 	$(PYTHON) -m tests.localazure.faults.prove --kills $(or $(KILLS),100)

@@ -1,0 +1,1 @@
+"""The durable engine beside others on one workload. `python -m scripts.bench_engine` prints the table."""
