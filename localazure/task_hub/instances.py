@@ -9,7 +9,6 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 from localazure.task_hub.history import Parent, child_outcome, execution_started
 from localazure.task_hub.locks import Locks
 from localazure.task_hub.model import InstanceExists, NoSuchInstance, Status, failure_details
-from localazure.task_hub.store import FINISHED_SQL
 from localazure.task_hub.turn import Child, Completion
 
 
@@ -137,12 +136,19 @@ class Instances(Locks):
             self._post(parent.id, child_outcome(parent.task, None, failure))
 
     def _active_children(self, instance_id: str) -> list[str]:
-        sql = f"SELECT id FROM instances WHERE parent_id=? AND status NOT IN {FINISHED_SQL}"
-        return [child for (child,) in self._db.execute(sql, (instance_id,)).fetchall()]
+        return [child for child, status in self._children(instance_id) if not status.finished]
 
     def _finished_children(self, instance_id: str) -> list[str]:
-        sql = f"SELECT id FROM instances WHERE parent_id=? AND status IN {FINISHED_SQL}"
-        return [child for (child,) in self._db.execute(sql, (instance_id,)).fetchall()]
+        return [child for child, status in self._children(instance_id) if status.finished]
+
+    def _children(self, instance_id: str) -> list[tuple[str, Status]]:
+        """The children of the instance's current execution."""
+        rows = self._db.execute(
+            "SELECT id, status FROM instances WHERE parent_id=:id "
+            "AND parent_execution=(SELECT execution FROM instances WHERE id=:id)",
+            {"id": instance_id},
+        )
+        return [(child, Status(status)) for child, status in rows.fetchall()]
 
 
 def _parent_values(parent: Parent | None) -> tuple[str | None, str | None, int | None]:
