@@ -1,9 +1,11 @@
 """The task hub's HTTP management API, at the addresses that `create_check_status_response` hands out."""
 
+import asyncio
 import json
+import re
 from collections.abc import Awaitable
-from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -11,6 +13,20 @@ from starlette.routing import BaseRoute, Route
 
 from localazure.functions_host.access import Access
 from localazure.functions_host.durable_history import history_events
+from localazure.functions_host.durable_json import (
+    BodyTooLarge,
+    entity_query,
+    entity_summary,
+    flag,
+    instance_query,
+    more,
+    number,
+    page_size,
+    read_body,
+    read_json,
+    summary,
+    value,
+)
 from localazure.functions_host.durable_triggers import DurableTriggers, UnknownFunction
 from localazure.task_hub.client import TaskHub
 from localazure.task_hub.model import (
@@ -18,42 +34,36 @@ from localazure.task_hub.model import (
     InstanceExists,
     InstanceFinished,
     NoSuchInstance,
-    Query,
+    NotFailed,
     Status,
+    TaskHubUnavailable,
 )
 
 PATH = "/runtime/webhooks/durabletask"
-LARGEST_PAGE = 1000
+POLL_AFTER = "10"  # seconds that a caller is asked to wait before it looks again
 
-STATUS_NAMES = {
-    Status.PENDING: "Pending",
-    Status.RUNNING: "Running",
-    Status.COMPLETED: "Completed",
-    Status.CONTINUED_AS_NEW: "ContinuedAsNew",
-    Status.FAILED: "Failed",
-    Status.CANCELED: "Canceled",
-    Status.TERMINATED: "Terminated",
-    Status.SUSPENDED: "Suspended",
-}
-_STATUSES = {name.lower(): status for status, name in STATUS_NAMES.items()}
 _CODES: dict[type[Exception], int] = {
     NoSuchInstance: 404,
+    UnknownFunction: 404,
     InstanceFinished: 410,
     InstanceExists: 409,
-    UnknownFunction: 400,
+    BodyTooLarge: 413,
     ValueError: 400,
+    TaskHubUnavailable: 503,
 }
 
 
 class DurableHttp:
-    """Every address needs the host's key."""
+    """Every address needs the host's key. `query` is what addresses that are handed out carry."""
 
-    def __init__(self, hub: TaskHub, triggers: DurableTriggers, access: Access):
-        self._hub, self._triggers, self._access = hub, triggers, access
+    def __init__(self, hub: TaskHub, triggers: DurableTriggers, access: Access, query: str):
+        self._hub, self._triggers, self._access, self._query = hub, triggers, access, query
 
     def routes(self) -> list[BaseRoute]:
-        instance = "/instances/{instance_id}"
+        instance, entity = "/instances/{instance_id}", "/entities/{name}/{key}"
         endpoints = [
+            ("/orchestrators/{name}", self._start, "POST"),
+            ("/orchestrators/{name}/{instance_id}", self._start, "POST"),
             ("/instances", self._list, "GET"),
             ("/instances", self._purge_matching, "DELETE"),
             (instance, self._get, "GET"),
@@ -62,41 +72,101 @@ class DurableHttp:
             (instance + "/terminate", self._terminate, "POST"),
             (instance + "/suspend", self._suspend, "POST"),
             (instance + "/resume", self._resume, "POST"),
-            ("/orchestrators/{name}", self._start, "POST"),
-            ("/orchestrators/{name}/{instance_id}", self._start, "POST"),
+            (instance + "/rewind", self._rewind, "POST"),
+            (instance + "/restart", self._restart, "POST"),
+            ("/entities", self._list_entities, "GET"),
+            ("/entities/{name}", self._list_entities, "GET"),
+            (entity, self._get_entity, "GET"),
+            (entity, self._signal_entity, "POST"),
+            (entity, self._signal_entity, "DELETE"),
         ]
         return [
-            Route(PATH + p, self._access.guard(_checked(e)), methods=[method]) for p, e, method in endpoints
+            _Route(PATH + path, self._access.guard(_checked(endpoint)), methods=[method])
+            for path, endpoint, method in endpoints
         ]
 
+    # Orchestrations.
+
+    async def _start(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        self._triggers.require_orchestrator(name)
+        payload = await read_json(request)
+        version = self._triggers.versions.of_new(None)
+        started = await self._hub.start(
+            name, payload, request.path_params.get("instance_id"), version=version
+        )
+        return await self._outcome_or_links(request, started)
+
+    async def _restart(self, request: Request) -> Response:
+        new_id = flag(request, "restartWithNewInstanceId", default=True)
+        restarted = await self._hub.restart(_id(request), new_id=new_id)
+        return await self._outcome_or_links(request, restarted)
+
+    async def _outcome_or_links(self, request: Request, instance_id: str) -> Response:
+        """The outcome, if it is there within the seconds that `timeout` says, else where to ask for it."""
+        timeout = number(request, "timeout")
+        if timeout is not None:
+            try:
+                async with asyncio.timeout(timeout):
+                    finished = await self._hub.wait_until_finished(instance_id)
+            except TimeoutError:
+                finished = None
+            if finished is not None and finished.status == Status.COMPLETED:
+                return JSONResponse(value(finished.output))
+            if finished is not None:
+                return self._status(request, finished)
+        links = self._links(request, instance_id)
+        headers = {"Location": links["statusQueryGetUri"], "Retry-After": POLL_AFTER}
+        return JSONResponse(links, 202, headers)
+
+    def _links(self, request: Request, instance_id: str) -> dict[str, str]:
+        """The management addresses of an instance, behind the origin that the caller used."""
+        address = f"{request.url.scheme}://{request.url.netloc}{PATH}/instances/{quote(instance_id, safe='')}"
+        return {
+            "id": instance_id,
+            "statusQueryGetUri": f"{address}?{self._query}",
+            "sendEventPostUri": f"{address}/raiseEvent/{{eventName}}?{self._query}",
+            "terminatePostUri": f"{address}/terminate?reason={{text}}&{self._query}",
+            "suspendPostUri": f"{address}/suspend?reason={{text}}&{self._query}",
+            "resumePostUri": f"{address}/resume?reason={{text}}&{self._query}",
+            "rewindPostUri": f"{address}/rewind?reason={{text}}&{self._query}",
+            "restartPostUri": f"{address}/restart?{self._query}",
+            "purgeHistoryDeleteUri": f"{address}?{self._query}",
+        }
+
     async def _get(self, request: Request) -> Response:
-        instance = self._require(request)
-        body = _summary(instance, with_input=_flag(request, "showInput", default=True))
-        if _flag(request, "showHistory"):
-            with_output = _flag(request, "showHistoryOutput")
-            body["historyEvents"] = history_events(self._hub.history(instance.id), with_output)
+        return self._status(request, self._require(request))
+
+    def _status(self, request: Request, instance: Instance) -> Response:
+        with_input = flag(request, "showInput", default=True)
+        body = summary(instance, with_input)
+        if flag(request, "showHistory"):
+            with_output = flag(request, "showHistoryOutput")
+            body["historyEvents"] = history_events(self._hub.history(instance.id), with_input, with_output)
         if not instance.status.finished:
-            return JSONResponse(body, 202, {"Location": str(request.url), "Retry-After": "10"})
-        failed = instance.status == Status.FAILED and _flag(request, "returnInternalServerErrorOnFailure")
+            return JSONResponse(body, 202, {"Location": str(request.url), "Retry-After": POLL_AFTER})
+        failed = instance.status == Status.FAILED and flag(request, "returnInternalServerErrorOnFailure")
         return JSONResponse(body, 500 if failed else 200)
 
     async def _list(self, request: Request) -> Response:
-        size = min(int(request.query_params.get("top") or LARGEST_PAGE), LARGEST_PAGE)
-        found = self._hub.query(_query(request, size + 1))
-        with_input = _flag(request, "showInput", default=True)
-        more = {"x-ms-continuation-token": found[size - 1].id} if len(found) > size else {}
-        return JSONResponse([_summary(instance, with_input) for instance in found[:size]], headers=more)
+        size = page_size(request)
+        found = self._hub.query(instance_query(request, size + 1))
+        with_input = flag(request, "showInput", default=True)
+        page = [summary(instance, with_input) for instance in found[:size]]
+        return JSONResponse(page, headers=more([instance.id for instance in found], size))
 
     async def _purge(self, request: Request) -> Response:
         instance = self._require(request)
         return JSONResponse({"instancesDeleted": await self._hub.purge(instance.id)})
 
     async def _purge_matching(self, request: Request) -> Response:
-        count = await self._hub.purge_matching(_query(request, None))
+        count = await self._hub.purge_matching(instance_query(request, None))
         return JSONResponse({"instancesDeleted": count}, 200 if count else 404)
 
     async def _raise_event(self, request: Request) -> Response:
-        payload = await _json_text(request)
+        payload = await read_json(request)
+        if payload is not None and not _is_json(request):
+            raise ValueError("Only application/json request content is supported: set Content-Type.")
         await self._hub.raise_event(_id(request), request.path_params["event"], payload)
         return Response(status_code=202)
 
@@ -113,21 +183,51 @@ class DurableHttp:
         await self._hub.resume(_id(request), request.query_params.get("reason"))
         return Response(status_code=202)
 
-    async def _start(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        self._triggers.require_orchestrator(name)
-        payload = await _json_text(request)
-        started = await self._hub.start(name, payload, request.path_params.get("instance_id"))
-        address = request.url.replace(path=f"{PATH}/instances/{started}")
-        return JSONResponse(
-            {"id": started, "statusQueryGetUri": str(address)}, 202, {"Location": str(address)}
-        )
+    async def _rewind(self, request: Request) -> Response:
+        try:
+            await self._hub.rewind(_id(request), request.query_params.get("reason"))
+        except NotFailed as error:
+            return PlainTextResponse(f"{error}\n", 410 if error.status.finished else 409)
+        return Response(status_code=202)
 
     def _require(self, request: Request) -> Instance:
         instance = self._hub.get(_id(request))
         if instance is None:
             raise NoSuchInstance(_id(request))
         return instance
+
+    # Entities.
+
+    async def _list_entities(self, request: Request) -> Response:
+        size = page_size(request)
+        found = self._hub.entities(entity_query(request, request.path_params.get("name", ""), size + 1))
+        with_state = flag(request, "fetchState")
+        page = [entity_summary(entity, with_state) for entity in found[:size]]
+        return JSONResponse(page, headers=more([entity.id for entity in found], size))
+
+    async def _get_entity(self, request: Request) -> Response:
+        entity = self._hub.entity(_entity_id(request))
+        if entity is None or entity.state is None:
+            return PlainTextResponse(f"No entity with ID '{_entity_id(request)}' was found.\n", 404)
+        return JSONResponse(value(entity.state))
+
+    async def _signal_entity(self, request: Request) -> Response:
+        self._triggers.require_entity(request.path_params["name"])
+        operation = "delete" if request.method == "DELETE" else request.query_params.get("op", "")
+        if _is_json(request):
+            payload = await read_json(request)
+        else:
+            payload = json.dumps(body.decode()) if (body := await read_body(request)) else None
+        await self._hub.signal_entity(_entity_id(request), operation, payload)
+        return Response(status_code=202)
+
+
+class _Route(Route):
+    """A route that minds neither case nor a slash at the end, as those of Azure's host."""
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$") + "/?$", re.IGNORECASE)
 
 
 def _checked(endpoint: Any) -> Any:
@@ -148,68 +248,9 @@ def _id(request: Request) -> str:
     return request.path_params["instance_id"]
 
 
-def _flag(request: Request, name: str, *, default: bool = False) -> bool:
-    given = request.query_params.get(name)
-    return default if given is None else given.lower() in ("", "true", "1")
+def _entity_id(request: Request) -> str:
+    return f"@{request.path_params['name'].lower()}@{request.path_params['key']}"
 
 
-def _query(request: Request, limit: int | None) -> Query:
-    given = request.query_params
-    names = [name for name in given.get("runtimeStatus", "").split(",") if name]
-    if unknown := [name for name in names if name.lower() not in _STATUSES]:
-        raise ValueError(
-            f"runtimeStatus: {', '.join(unknown)} is none of {', '.join(STATUS_NAMES.values())}."
-        )
-    return Query(
-        statuses=tuple(_STATUSES[name.lower()] for name in names),
-        id_prefix=given.get("instanceIdPrefix", ""),
-        created_from=_time(given.get("createdTimeFrom")),
-        created_to=_time(given.get("createdTimeTo")),
-        limit=limit,
-        after=request.headers.get("x-ms-continuation-token", ""),
-    )
-
-
-def _time(text: str | None) -> float | None:
-    """A time in ISO 8601, UTC unless it says otherwise, as seconds since the epoch."""
-    if not text:
-        return None
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-async def _json_text(request: Request) -> str | None:
-    body = await request.body()
-    if not body:
-        return None
-    json.loads(body)  # raises ValueError: answered with 400
-    return body.decode()
-
-
-def _summary(instance: Instance, with_input: bool) -> dict[str, Any]:
-    failure = instance.failure
-    output = f"{failure.errorType}: {failure.errorMessage}" if failure else _value(instance.output)
-    return {
-        "name": instance.name,
-        "instanceId": instance.id,
-        "runtimeStatus": STATUS_NAMES[instance.status],
-        "input": _value(instance.input) if with_input else None,
-        "customStatus": _value(instance.custom_status),
-        "output": output,
-        "createdTime": _iso(instance.created),
-        "lastUpdatedTime": _iso(instance.updated),
-    }
-
-
-def _value(text: str | None) -> Any:
-    """A payload as JSON; a text that is none (an SDK may send one) as it is."""
-    if text is None:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _is_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"

@@ -2,24 +2,25 @@
 
 import json
 import logging
-import os
 import socket
 import time
 from datetime import timedelta
-from pathlib import Path
 
 import azure.durable_functions as df
 import azure.functions as func
+import classic
+import entities
+import extras
+import patterns
 from durabletask import task
 from durabletask.client import OrchestrationQuery, OrchestrationStatus
+from notes import note
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
-NOTES = Path(os.environ["NOTES"])
-
-
-def note(kind: str, value: object) -> None:
-    with NOTES.open("a") as file:
-        file.write(json.dumps([kind, value]) + "\n")
+for blueprint in (patterns.bp, entities.bp, classic.bp, extras.bp):
+    app.register_functions(blueprint)
+app.configure_scheduled_tasks()
+app.configure_history_export(writer=extras.WRITER)
 
 
 # Durable functions, registered by name.
