@@ -14,7 +14,7 @@ APP = Path(__file__).with_name("sinful_app")
 
 @pytest.fixture(scope="module")
 def guarded(launch, tmp_path_factory):
-    running = launch(tmp_path_factory.mktemp("guarded"), APP, LOCALAZURE_CHECK_DETERMINISM="1")
+    running = launch(tmp_path_factory.mktemp("guarded"), app=APP, LOCALAZURE_CHECK_DETERMINISM="1")
     yield running
     running.stop()
 
