@@ -81,6 +81,10 @@ def random_signal(ctx, request):
     yield ctx.call_activity("echo")
 
 
+def random_call(ctx, request):
+    return (yield ctx.call_entity(EntityInstanceId("sums", "sin"), "add", random.random()))
+
+
 def random_error(ctx, request):
     yield ctx.call_activity("echo")
     raise ValueError(f"bad luck {random.random()}")
@@ -157,6 +161,19 @@ def cancelled_timer(ctx, request):
     return winner is ticks
 
 
+def entities(ctx, request):
+    """Signals, calls and a lock, with turns behind each of them."""
+    sums = EntityInstanceId("sums", ctx.instance_id)
+    ctx.signal_entity(sums, "add", 1)
+    with (yield ctx.lock_entities([sums])):
+        yield ctx.call_entity(sums, "add", 2)
+        total = yield ctx.call_entity(sums, "add", 4)
+    yield ctx.call_activity("echo")
+    ctx.signal_entity(sums, "add", 8)
+    yield ctx.call_activity("echo")
+    return [total, (yield ctx.call_entity(sums, "add", 0))]
+
+
 def rounds(ctx, request):
     yield ctx.call_activity("echo", input=request)
     if request == 3:
@@ -194,6 +211,7 @@ ORCHESTRATORS = (
     random_child_id,
     random_event,
     random_signal,
+    random_call,
     random_error,
     random_next_input,
     global_counter,
@@ -206,6 +224,7 @@ ORCHESTRATORS = (
     lucky_child,
     fan_out,
     cancelled_timer,
+    entities,
     rounds,
     caught,
     failing,
@@ -224,6 +243,12 @@ for activity in ACTIVITIES:
     app.function_name(activity.__name__)(app.activity_trigger(input_name="request")(wrapped(activity)))
 for orchestrator in ORCHESTRATORS:
     app.function_name(orchestrator.__name__)(app.orchestration_trigger(context_name="context")(orchestrator))
+
+
+@app.entity_trigger(context_name="context")
+def sums(ctx, number):
+    ctx.set_state(ctx.get_state(float, 0) + number)
+    return ctx.get_state(float)
 
 
 @app.route(route="runs/{name}/{id?}", methods=["POST"])
