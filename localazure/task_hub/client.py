@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager, closing
+from datetime import timedelta
 from pathlib import Path
 
 import durabletask.internal.orchestrator_service_pb2 as pb
@@ -24,6 +25,7 @@ from localazure.task_hub.model import (
     Status,
     entity_id,
 )
+from localazure.task_hub.retention import forget_finished
 from localazure.task_hub.store import Reader
 from localazure.task_hub.writer import Writer
 
@@ -183,12 +185,14 @@ async def open_task_hub(
     grace: float = 3,
     clock: Clock | None = None,
     synchronous: Synchronous = "NORMAL",
+    retention: timedelta | None = None,
 ) -> AsyncGenerator[TaskHub]:
     """Open the task hub in the file `path` and drive it until the block ends.
 
     At most `turns` orchestrator turns, `activities` activities and `entities` entities (as many as
     activities, if not given) run at once; those under way at the end are given `grace` seconds.
-    With `synchronous="FULL"` what is acknowledged survives a power cut, too.
+    With `synchronous="FULL"` what is acknowledged survives a power cut, too. Instances are forgotten once
+    they have been finished for `retention`, if that is given.
     Raises `TaskHubLocked`, `TaskHubUnusable`.
     """
     clock = clock or SystemClock()
@@ -209,7 +213,21 @@ async def open_task_hub(
         )
         try:
             engine.start()
-            yield TaskHub(engine, Reader(reading))
+            async with _kept_small(engine, clock, retention):
+                yield TaskHub(engine, Reader(reading))
         finally:
             await engine.stop(grace)
             await writer.close()
+
+
+@asynccontextmanager
+async def _kept_small(engine: Engine, clock: Clock, retention: timedelta | None) -> AsyncGenerator[None]:
+    if retention is None:
+        yield
+        return
+    sweeping = asyncio.create_task(forget_finished(engine, clock, retention))
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)

@@ -57,6 +57,16 @@ class _Sleep:
         self._handle.cancel()
 
 
+async def sleep_until(clock: Clock, when: float) -> None:
+    """Wait until it is `when` by the clock."""
+    arrived = asyncio.Event()
+    call = clock.call_at(when, arrived.set)
+    try:
+        await arrived.wait()
+    finally:
+        call.cancel()
+
+
 class ManualClock:
     """Stands still until it is advanced. `advance` belongs on the event loop of what uses the clock."""
 

@@ -9,7 +9,14 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 from localazure.task_hub.history import Parent, child_outcome, execution_started
 from localazure.task_hub.locks import Locks
 from localazure.task_hub.model import InstanceExists, NoSuchInstance, Status, failure_details
+from localazure.task_hub.store import FINISHED_SQL
 from localazure.task_hub.turn import Child, Completion
+
+_EXPIRED = f"""
+SELECT id FROM instances AS old WHERE completed<? AND status IN {FINISHED_SQL}
+AND NOT EXISTS (SELECT 1 FROM instances WHERE id=old.parent_id AND execution=old.parent_execution)
+ORDER BY completed LIMIT ?
+"""
 
 
 class Instances(Locks):
@@ -106,6 +113,22 @@ class Instances(Locks):
         children = self._finished_children(instance_id) if recursive else []
         self._remove(instance_id)
         return 1 + sum(self.purge(child, recursive=True) for child in children)
+
+    def expire(self, completed_before: float, limit: int) -> int:
+        """Forget up to `limit` instances that finished before; gives the number forgotten.
+
+        Those whose parent's execution is still known stay: parents go first, children in the next batches.
+        """
+        rows = self._db.execute(_EXPIRED, (completed_before, limit)).fetchall()
+        for (instance_id,) in rows:
+            self._remove(instance_id)
+        return len(rows)
+
+    def release_space(self, pages: int) -> int:
+        """Give up to `pages` free pages of the database back to the file system; gives how many are left."""
+        self._db.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+        (left,) = self._db.execute("PRAGMA freelist_count").fetchone()
+        return left
 
     def _finish(self, instance_id: str, completion: Completion) -> None:
         failure = completion.failure.SerializeToString() if completion.failure else None
