@@ -247,8 +247,8 @@ for orchestrator in ORCHESTRATORS:
 
 @app.entity_trigger(context_name="context")
 def sums(ctx, number):
-    ctx.set_state(ctx.get_state(float, 0) + number)
-    return ctx.get_state(float)
+    ctx.set_state(ctx.get_state(int, 0) + number)
+    return ctx.get_state(int)
 
 
 @app.route(route="runs/{name}/{id?}", methods=["POST"])
