@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sqlite3
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager, closing
@@ -11,7 +12,7 @@ from pathlib import Path
 import durabletask.internal.orchestrator_service_pb2 as pb
 
 from localazure.task_hub.clock import Clock, SystemClock
-from localazure.task_hub.database import Synchronous, connect, prepared
+from localazure.task_hub.database import Synchronous, connect, damaged, prepared
 from localazure.task_hub.engine import Engine
 from localazure.task_hub.model import (
     Entity,
@@ -212,12 +213,19 @@ async def open_task_hub(
             entities=entities or activities,
         )
         try:
-            engine.start()
+            _start(engine, path)
             async with _kept_small(engine, clock, retention):
                 yield TaskHub(engine, Reader(reading))
         finally:
             await engine.stop(grace)
             await writer.close()
+
+
+def _start(engine: Engine, path: Path) -> None:
+    try:
+        engine.start()
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, error) from error
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from localazure.task_hub.schema import APPLICATION_ID, MIGRATIONS, TABLES_OF_THE
 
 type Synchronous = Literal["NORMAL", "FULL"]
 
-LARGEST_CHECKED = 512 * 1024 * 1024  # bytes; a larger database that was not closed is opened unchecked
+LARGEST_CHECKED = 128 * 1024 * 1024  # bytes; a larger database that was not closed is opened unchecked
 LARGEST_IDLE_WAL = 16 * 1024 * 1024  # bytes the write-ahead log keeps once it has been checkpointed
 
 
@@ -25,6 +25,11 @@ def prepared(path: Path) -> Generator[None]:
     """
     with closing(_claimed(path)):
         yield
+
+
+def damaged(path: Path, error: sqlite3.Error) -> TaskHubUnusable:
+    """The refusal of a database in which damage shows only when it is read."""
+    return TaskHubUnusable(path, f"it is damaged ({error})", _RESTORE)
 
 
 def _claimed(path: Path) -> TextIO:
@@ -64,7 +69,7 @@ def connect(
 
     What is committed survives the process; with `FULL`, a power cut too.
     """
-    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
     db.execute(f"PRAGMA synchronous={synchronous}")
     db.execute(f"PRAGMA journal_size_limit={LARGEST_IDLE_WAL}")
     db.execute(f"PRAGMA query_only={int(read_only)}")

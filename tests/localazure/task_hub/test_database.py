@@ -9,7 +9,7 @@ from pathlib import Path
 import durabletask.internal.helpers as events
 import pytest
 
-from localazure.task_hub import database
+from localazure.task_hub import client, database
 from localazure.task_hub.database import connect, lock, prepared
 from localazure.task_hub.model import TaskHubLocked, TaskHubUnavailable, TaskHubUnusable
 from localazure.task_hub.schema import APPLICATION_ID, MIGRATIONS, VERSION
@@ -242,3 +242,42 @@ def test_a_reader_cannot_write(tmp_path):
     path = made(tmp_path / "hub.sqlite")
     with closing(connect(path, read_only=True)) as db, pytest.raises(sqlite3.OperationalError):
         db.execute("DELETE FROM history")
+
+
+def test_damage_that_shows_only_when_it_is_read_is_told_at_the_start(run, open_hub, tmp_path):
+    path = made(tmp_path / "hub.sqlite")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    before = path.read_bytes()
+
+    async def scenario():
+        async with open_hub():
+            pass
+
+    with pytest.raises(TaskHubUnusable, match="damaged"):
+        run(scenario())
+    assert path.read_bytes() == before
+
+
+def test_a_start_does_not_go_through_what_is_finished(run, open_hub, tmp_path, monkeypatch):
+    """However much there is: no statement of it scans the instances or their history."""
+    statements = list[str]()
+
+    def watched(*arguments, **settings) -> sqlite3.Connection:
+        db = connect(*arguments, **settings)
+        db.set_trace_callback(statements.append)
+        return db
+
+    monkeypatch.setattr(client, "connect", watched)
+
+    async def scenario():
+        async with open_hub():
+            pass
+
+    run(scenario())
+    read = [sql for sql in statements if sql.startswith("SELECT")]
+    assert read
+    with closing(connect(tmp_path / "hub.sqlite")) as db:
+        plans = [row[3] for sql in read for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert not [plan for plan in plans if plan.startswith(("SCAN history", "SCAN instances"))]
