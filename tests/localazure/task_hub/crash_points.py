@@ -1,5 +1,5 @@
 """Kills a task hub (SIGKILL) before the first, the second, … statement that it writes with, each time on a
-new database, opens it again and plays the rest.
+database of its own (every other one of the first version), opens it again and plays the rest.
 
 Usage: python crash_points.py FOLDER FIRST STRIDE
 """
@@ -21,12 +21,21 @@ from pathlib import Path
 from typing import Any
 
 from durabletask import task
+from durabletask.entities import EntityInstanceId
 
 from localazure.task_hub.client import TaskHub, open_task_hub
-from localazure.task_hub.model import InstanceExists, InstanceFinished, NoSuchInstance, Status
+from localazure.task_hub.model import (
+    EntityQuery,
+    InstanceExists,
+    InstanceFinished,
+    NoSuchInstance,
+    Query,
+)
+from localazure.task_hub.schema import MIGRATIONS
 from tests.localazure.task_hub.conftest import Functions
 from tests.localazure.task_hub.consistency import contradictions, outstanding
 
+FROM, TO = EntityInstanceId("register", "from"), EntityInstanceId("register", "to")
 RETRY = task.RetryPolicy(first_retry_interval=timedelta(milliseconds=1), max_number_of_attempts=9)
 
 
@@ -53,6 +62,18 @@ def victim(ctx: Any, _: Any) -> Any:
     yield task.when_all([ctx.call_activity("endless"), ctx.wait_for_external_event("never")])
 
 
+def mover(ctx: Any, amount: int) -> Any:
+    with (yield ctx.lock_entities([FROM, TO])):
+        yield ctx.call_entity(FROM, "add", -amount)
+        yield ctx.call_activity("work", input="move")
+        yield ctx.call_entity(TO, "add", amount)
+
+
+def register(ctx: Any, value: int) -> int:
+    ctx.set_state(ctx.get_state(int, 0) + value)
+    return ctx.get_state(int)
+
+
 # What is done to the hub, step by step; a step that was interrupted is done again.
 type Step = Callable[[TaskHub], Any]
 
@@ -65,12 +86,19 @@ def send(value: Any) -> Step:
     return lambda hub: hub.raise_event("loop", "go", json.dumps(value))
 
 
+async def until_served(hub: TaskHub) -> None:
+    while any(entity.backlog for entity in hub.entities(EntityQuery())):
+        await asyncio.sleep(0.001)
+
+
 STEPS: list[Step] = [
     begin("loop", []),
     send(0),
     begin("parent"),
     send(1),
     begin("victim"),
+    begin("mover", 5),
+    lambda hub: hub.signal_entity(str(FROM), "add", "1"),
     send(2),
     lambda hub: hub.suspend("loop"),
     send(3),
@@ -81,19 +109,34 @@ STEPS: list[Step] = [
     lambda hub: hub.purge("parent", recursive=True),
     send("end"),
     lambda hub: hub.wait_until_finished("loop"),
+    lambda hub: hub.wait_until_finished("mover"),
+    until_served,
 ]
 DONE_ALREADY = (InstanceExists, InstanceFinished, NoSuchInstance)
 
 
 async def play(folder: Path) -> None:
-    """Do the steps that are not noted as done."""
-    progress = folder / "progress"
-    async with open_task_hub(folder / "hub.sqlite", functions(folder / "effects"), grace=0) as hub:
-        for step in STEPS[progress.stat().st_size if progress.exists() else 0 :]:
-            with contextlib.suppress(*DONE_ALREADY):
-                await step(hub)
-            with progress.open("a") as file:
-                file.write(".")
+    """Do the steps that are not noted as done, note what came out of them, and have the hub forget it."""
+    path, progress, outcome = folder / "hub.sqlite", folder / "progress", folder / "outcome"
+    executor = functions(folder / "effects")
+    if not outcome.exists():
+        async with open_task_hub(path, executor, grace=0) as hub:
+            for step in STEPS[progress.stat().st_size if progress.exists() else 0 :]:
+                with contextlib.suppress(*DONE_ALREADY):
+                    await step(hub)
+                with progress.open("a") as file:
+                    file.write(".")
+            instances = {found.id: (found.status.name, found.output) for found in hub.query(Query())}
+            registers = {found.id: int(found.state or 0) for found in hub.entities(EntityQuery())}
+        outcome.write_text(json.dumps([instances, registers]))
+    async with open_task_hub(path, executor, grace=0, retention=timedelta(0)) as hub:
+        while hub.query(Query()):
+            await asyncio.sleep(0.001)
+
+
+def make_an_older_one(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript(MIGRATIONS[0])
 
 
 def functions(effects: Path) -> Functions:
@@ -114,7 +157,7 @@ def functions(effects: Path) -> Functions:
     async def endless(value: Any) -> None:
         await asyncio.sleep(3600)
 
-    return Functions([loop, parent, child, victim], [work, flaky, endless])
+    return Functions([loop, parent, child, victim, mover], [work, flaky, endless], [register])
 
 
 def in_a_process_of_its_own(work: Callable[[], None]) -> int:
@@ -168,19 +211,19 @@ def check_sound(folder: Path) -> None:
     assert not problems, problems
 
 
-def check_finished(folder: Path) -> None:
-    with contextlib.closing(sqlite3.connect(folder / "hub.sqlite")) as db:
-        rest = outstanding(db)
-        rows = db.execute("SELECT id, status, output FROM instances").fetchall()
-    assert not any(rest.values()), rest
-    found = {instance_id: (Status(status), output) for instance_id, status, output in rows}
-    assert found.pop("victim") == (Status.TERMINATED, '"enough"')
-    status, output = found.pop("loop")
-    assert status == Status.COMPLETED
+def check_outcome(folder: Path) -> None:
+    instances, registers = json.loads((folder / "outcome").read_text())
+    status, output = instances.pop("loop")
+    assert status == "COMPLETED", output
     seen = json.loads(output)
     assert len(seen) <= 5, f"{seen}: only the step that was interrupted is done twice"
     assert [n for n, _ in itertools.groupby(seen)] == [0, 1, 2, 3], seen
-    assert not found, "what was purged is gone"
+    assert instances == {"victim": ["TERMINATED", '"enough"'], "mover": ["COMPLETED", None]}
+    assert registers.pop(str(TO)) == 5
+    assert registers.pop(str(FROM)) in (-4, -3), "-5 + 1, or 2 when that step was interrupted"
+    with contextlib.closing(sqlite3.connect(folder / "hub.sqlite")) as db:
+        rest = outstanding(db)
+    assert not any(rest.values()), rest
 
 
 def explore(folder: Path, first: int, stride: int) -> int:
@@ -188,13 +231,15 @@ def explore(folder: Path, first: int, stride: int) -> int:
     for tried, number in enumerate(itertools.count(first, stride)):
         place = folder / str(number)
         place.mkdir()
+        if tried % 2:
+            make_an_older_one(place / "hub.sqlite")
         there = killed_before_statement(number, place)
         try:
             if there:
                 check_sound(place)
                 play_the_rest(place)
             check_sound(place)
-            check_finished(place)
+            check_outcome(place)
         except Exception as error:
             error.add_note(f"killed before statement {number}; the database is in {place}")
             raise

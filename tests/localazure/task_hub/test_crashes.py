@@ -25,7 +25,7 @@ PROGRAM = Path(__file__).with_name("crashing_program.py")
 CRASH_POINTS = Path(__file__).with_name("crash_points.py")
 ROOT = Path(__file__).parents[3]
 CIRCUITS = 25
-STRIDE = int(os.environ.get("STRIDE", "20"))  # of the statements before which it is killed
+STRIDE = int(os.environ.get("STRIDE", "29"))  # of the statements before which it is killed
 POWER_CUTS = int(os.environ.get("POWER_CUTS", "30"))
 
 
@@ -81,7 +81,7 @@ def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing_committed(t
 
 
 def test_killed_before_any_statement_it_writes_with(tmp_path):
-    """Kills during the making of the tables, commits, continue-as-new, termination, purge."""
+    """Kills during the making of the tables, a migration, commits, continue-as-new, purge, retention."""
     first = random.randrange(1, STRIDE)
     command = [sys.executable, str(CRASH_POINTS), str(tmp_path), str(first), str(STRIDE)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
