@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Coroutine
 import durabletask.internal.orchestrator_service_pb2 as pb
 
 from localazure.task_hub.clock import Clock
-from localazure.task_hub.model import Executor, TaskHubUnavailable, TurnDeclined
+from localazure.task_hub.model import Executor, TurnDeclined
 from localazure.task_hub.runner import Runner
 from localazure.task_hub.schedule import Alarm, Ready
 from localazure.task_hub.store import Activity, Reader, Work
@@ -20,7 +20,6 @@ from localazure.task_hub.writer import Writer
 _log = logging.getLogger(__name__)
 
 CACHED_HISTORIES = 256
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds between attempts to record finished work
 
 
 class Engine:
@@ -82,13 +81,7 @@ class Engine:
 
     async def _record[T](self, transition: Callable[[Transitions], T]) -> T:
         """Commit what the engine has done, however long it takes until the database can be written."""
-        pause = SHORTEST_PAUSE
-        while True:
-            try:
-                return await self.apply(transition)
-            except TaskHubUnavailable:  # the writer logs it once for all
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+        return await self._writer.persist(transition, self._carry_out)
 
     @property
     def trouble(self) -> str | None:

@@ -17,6 +17,7 @@ from localazure.task_hub.transitions import Transitions
 _log = logging.getLogger(__name__)
 
 LARGEST_GROUP = 256
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds between attempts to persist
 
 # The machine's fault, not a transition's: the same transition may well be committed later.
 _OUTAGES = frozenset(
@@ -41,6 +42,7 @@ class _Request:
     transition: Callable[[Transitions], Any]
     committed: Callable[[Effects], None]
     done: asyncio.Future[Any]
+    work: object  # the same for every attempt to persist the same
     result: Any = None
     effects: Effects = field(default_factory=Effects)
     error: BaseException | None = None
@@ -57,20 +59,44 @@ class _Request:
             self.done.set_exception(self.error)
 
 
+class _Outage:
+    """Keeps why the database cannot be written, and logs the beginning and the end of it."""
+
+    def __init__(self) -> None:
+        self.trouble: str | None = None
+        self.waiting = set[object]()  # the work that is to be persisted and could not be
+
+    def note(self, requests: list[_Request]) -> None:
+        refused = [request for request in requests if isinstance(request.error, TaskHubUnavailable)]
+        before = self.trouble
+        if not refused and not before:
+            return
+        self.waiting -= {request.work for request in requests}
+        self.waiting |= {request.work for request in refused if request.work is not None}
+        if refused:
+            self.trouble = str(refused[0].error)
+        elif not self.waiting:
+            self.trouble = None
+        if self.trouble and not before:
+            _log.error("%s What is under way is tried again until it can be kept.", self.trouble)
+        elif before and not self.trouble:
+            _log.warning("The task hub can be written again.")
+
+
 class Writer:
     """Writes to a connection from a thread of its own, from construction to `close`."""
 
     def __init__(self, db: sqlite3.Connection, loop: asyncio.AbstractEventLoop, clock: Clock):
         self._db, self._loop, self._clock = db, loop, clock
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
-        self._trouble: str | None = None
+        self._outage = _Outage()
         self._thread = threading.Thread(target=self._run, name="task-hub-writer", daemon=True)
         self._thread.start()
 
     @property
     def trouble(self) -> str | None:
-        """Why the last attempt to write failed; None when it did not."""
-        return self._trouble
+        """Why what was handed in last, or still waits to be persisted, cannot be written; None when all is well."""
+        return self._outage.trouble
 
     async def apply[T](
         self, transition: Callable[[Transitions], T], committed: Callable[[Effects], None]
@@ -79,7 +105,27 @@ class Writer:
 
         Raises what the transition raises, and `TaskHubUnavailable`: then nothing has happened.
         """
-        request = _Request(transition, committed, self._loop.create_future())
+        return await self._hand_in(transition, committed, None)
+
+    async def persist[T](
+        self, transition: Callable[[Transitions], T], committed: Callable[[Effects], None]
+    ) -> T:
+        """Do the same, however long it takes until the database can be written."""
+        pause, work = SHORTEST_PAUSE, object()
+        try:
+            while True:
+                try:
+                    return await self._hand_in(transition, committed, work)
+                except TaskHubUnavailable:  # the outage is logged once for all
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE)
+        finally:
+            self._outage.waiting.discard(work)
+
+    async def _hand_in[T](
+        self, transition: Callable[[Transitions], T], committed: Callable[[Effects], None], work: object
+    ) -> T:
+        request = _Request(transition, committed, self._loop.create_future(), work)
         self._requests.put(request)
         return await request.done
 
@@ -95,8 +141,8 @@ class Writer:
             running = None not in group
             requests = [request for request in group if request is not None]
             if requests:
-                self._note(self._commit(requests))
-                self._loop.call_soon_threadsafe(_report, requests)
+                self._commit(requests)
+                self._loop.call_soon_threadsafe(self._report, requests)
 
     def _next_group(self) -> list[_Request | None]:
         group = [self._requests.get()]
@@ -107,12 +153,16 @@ class Writer:
                 break
         return group
 
-    def _commit(self, requests: list[_Request]) -> sqlite3.Error | None:
+    def _report(self, requests: list[_Request]) -> None:
+        self._outage.note(requests)
+        for request in requests:
+            request.report()
+
+    def _commit(self, requests: list[_Request]) -> None:
         error = self._commit_together(requests)
-        if len(requests) > 1 and _code(error) == sqlite3.SQLITE_FULL:  # what is small may still fit
-            failures = [self._commit_together([request]) for request in requests]
-            return next((failure for failure in failures if failure), None)
-        return error
+        if len(requests) > 1 and _code(error) == sqlite3.SQLITE_FULL:
+            for request in requests:  # what is small may still fit
+                self._commit_together([request])
 
     def _commit_together(self, requests: list[_Request]) -> sqlite3.Error | None:
         try:
@@ -147,14 +197,6 @@ class Writer:
             except sqlite3.Error:
                 _log.exception("A transaction of the task hub could not be rolled back")
 
-    def _note(self, error: sqlite3.Error | None) -> None:
-        """Keep the trouble, and log its beginning and its end."""
-        before, self._trouble = self._trouble, _explained(error) if error else None
-        if error and not before:
-            _log.error("%s What is under way is tried again until it can be kept.", self._trouble)
-        elif before and not error:
-            _log.warning("The task hub can be written again.")
-
 
 def _code(error: Exception | None) -> int | None:
     """SQLite's primary error code."""
@@ -172,8 +214,3 @@ _REMEDIES = {
     sqlite3.SQLITE_BUSY: "End the other program that has its database open.",
     sqlite3.SQLITE_READONLY: "Give this user the right to write its database.",
 }
-
-
-def _report(requests: list[_Request]) -> None:
-    for request in requests:
-        request.report()

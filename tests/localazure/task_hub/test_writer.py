@@ -96,6 +96,30 @@ def test_a_full_disk_stops_nothing_for_good(run, open_hub, disk, caplog):
     assert "database or disk is full" in began[0]
 
 
+def test_one_result_that_does_not_fit_is_one_outage_though_the_rest_goes_on(run, open_hub, disk, caplog):
+    def large(_):
+        return "x" * 100 * PAGE
+
+    def one(ctx, _):
+        return len((yield ctx.call_activity("large")))
+
+    async def scenario():
+        async with open_hub([one, wait], [large]) as hub:
+            disk.leave(pages=40)
+            await hub.hub.start("one", None, "large")
+            await hub.until(lambda: hub.hub.trouble)
+            for n in range(20):
+                await hub.hub.start("wait", None, f"small{n}")
+                await asyncio.sleep(0.01)
+                assert hub.hub.trouble
+            disk.give_back()
+            assert (await hub.finished("large")).output == str(100 * PAGE)
+            assert hub.hub.trouble is None
+
+    run(scenario())
+    assert [len(messages(caplog, level)) for level in (logging.ERROR, logging.WARNING)] == [1, 1]
+
+
 def test_a_hub_that_is_closed_while_the_disk_is_full_goes_on_at_the_next_start(run, open_hub, disk):
     ran = []
 
