@@ -14,8 +14,8 @@ from scripts.bench_engine.contenders import BENCH_PYTHON, CONTENDERS, Failure
 from scripts.bench_engine.measurements import Results, own_figures, take_turns
 from scripts.bench_engine.targets import targets
 
-FULL = {10: 3, 50: 3, 200: 2}  # repetitions by number of circuits
-QUICK = {10: 1, 50: 2}
+FULL = {10: 3, 50: 5, 200: 2}  # repetitions by number of circuits
+QUICK = {10: 1, 50: 3}
 WIDTH = 150
 
 
@@ -45,7 +45,8 @@ def main() -> int:
     out = Console(width=WIDTH, highlight=False)
     out.print(tables.engines(CONTENDERS, results, list(repetitions)))
     out.print(tables.goals(goals))
-    out.print(f"Memory after {len(own.chunks)} chunks of orchestrations: {own.rss:.0f} MB. {machine()}.")
+    out.print(f"Memory after {len(own.chunks)} chunks of orchestrations: {own.rss:.0f} MB.")
+    out.print(f"{machine()}.", soft_wrap=True)
     _print_failures(out, results, missing)
     return int(not all(goal.met for goal in goals))
 

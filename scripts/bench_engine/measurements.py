@@ -39,10 +39,10 @@ class Results:
         runs = self.runs.get((name, circuits))
         return statistics.median(run.seconds for run in runs) if runs else None
 
-    def at_least(self, name: str, circuits: int) -> float | None:
-        """The median, or the time after which it was stopped."""
+    def stopped(self, name: str, circuits: int) -> float | None:
+        """The seconds after which a run of it was stopped, if one was."""
         failure = self.failures.get((name, circuits))
-        return failure.longer_than if failure else self.seconds(name, circuits)
+        return failure.longer_than if failure else None
 
     def rss(self, name: str) -> float | None:
         """The most MB of any of its runs."""

@@ -1,5 +1,6 @@
 """What our engine shall reach, and whether it did."""
 
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -38,6 +39,11 @@ def targets(results: Results, own: OwnFigures, largest: int) -> Iterator[Target]
 
 
 def ratio(results: Results, other: str, circuits: int) -> float | None:
-    """Our time over the other's; for one that was stopped, the most it can be."""
-    ours, theirs = results.seconds(c.OURS.name, circuits), results.at_least(other, circuits)
-    return ours / theirs if ours and theirs else None
+    """Our time over the other's, the median over the turns; for one that was stopped, the most it can be."""
+    ours, theirs = results.seconds(c.OURS.name, circuits), results.stopped(other, circuits)
+    if ours and theirs:
+        return ours / theirs
+    pairs = zip(results.runs[c.OURS.name, circuits], results.runs[other, circuits], strict=False)
+    return (
+        statistics.median(ratios) if (ratios := [mine.seconds / its.seconds for mine, its in pairs]) else None
+    )

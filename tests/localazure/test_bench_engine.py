@@ -84,14 +84,23 @@ def test_what_is_slow_or_broken_is_not_repeated(outcomes: list[Run | c.Failure],
     assert results.wants_more(c.DBOS.name, 10) is more
 
 
-@pytest.mark.parametrize(
-    ("other", "expected"),
-    [(run_of(50, 4.0), 0.25), (c.Failure("> 120 s", 120), 1 / 120), (c.Failure("broken"), None)],
-)
-def test_the_ratio_is_ours_over_theirs(other: Run | c.Failure, expected: float | None) -> None:
-    runs = [(c.OURS, 50, run_of(50, seconds)) for seconds in (0.9, 1.0, 7.0)]
+def test_the_ratio_is_the_median_over_the_turns() -> None:
+    ours = [(c.OURS, 50, run_of(50, seconds)) for seconds in (1.0, 3.0, 9.0)]
+    theirs = [(c.LUIGI, 50, run_of(50, seconds)) for seconds in (2.0, 4.0, 10.0)]
 
-    assert ratio(results_of(*runs, (c.LUIGI, 50, other)), c.LUIGI.name, 50) == expected
+    assert ratio(results_of(*ours, *theirs), c.LUIGI.name, 50) == 0.75
+    assert ratio(results_of(*ours, *theirs[:1]), c.LUIGI.name, 50) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"), [(c.Failure("> 120 s", 120), 3 / 120), (c.Failure("it broke"), None)], ids=str
+)
+def test_the_ratio_to_an_engine_that_was_stopped_is_the_most_it_can_be(
+    failure: c.Failure, expected: float | None
+) -> None:
+    ours = [(c.OURS, 50, run_of(50, seconds)) for seconds in (1.0, 3.0, 9.0)]
+
+    assert ratio(results_of(*ours, (c.LUIGI, 50, failure)), c.LUIGI.name, 50) == expected
 
 
 @pytest.mark.parametrize(
