@@ -48,8 +48,11 @@ bench: setup ## Cold import of the app against a bare durable app
 bench-engine: setup ## The durable engine beside durabletask, DBOS, Prefect and Luigi on one workload [QUICK=1]
 	@$(PYTHON) -m scripts.bench_engine $(if $(filter 1,$(QUICK)),--quick)
 
-prove-engine: setup ## Kill the local Functions host again and again, and check that nothing is lost [KILLS=100]
+prove-engine: setup ## Kill the local Functions host KILLS times and its task hub at every statement [KILLS=100]
 	$(PYTHON) -m tests.localazure.faults.prove --kills $(or $(KILLS),100)
+	$(PYTHON) -m tests.localazure.faults.prove --kills 20 --synchronous full
+	STRIDE=1 POWER_CUTS=300 EXAMPLES=300 $(PYTHON) -m pytest --timeout 3600 \
+		tests/localazure/task_hub/test_crashes.py tests/localazure/task_hub/test_against_model.py
 
 up: setup ## Start the local Azure with the app on it, and keep it in the foreground
 	@$(PYTHON) -m localazure up --config $(CONFIG) --state $(STATE)

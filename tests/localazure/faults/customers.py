@@ -63,12 +63,13 @@ class Customers:
     async def _journey(self, instance_id: str) -> None:
         count = self._chance.randint(1, 4)
         await self._client.start("journey", instance_id, count)
-        tries = await self._events(instance_id, count)
+        tries, _ = await asyncio.gather(self._events(instance_id, count), self._pause(instance_id))
         await self._check(instance_id, 211, tries)
 
     async def _ledger(self, instance_id: str) -> None:
         await self._client.start("ledger", instance_id, [])
-        tries = await self._events(instance_id, self._chance.randint(2, 8))
+        count = self._chance.randint(2, 8)
+        tries, _ = await asyncio.gather(self._events(instance_id, count), self._pause(instance_id))
         await self._client.send("POST", f"/events/{instance_id}", "end")
         await self._check(instance_id, 0, tries)
 
@@ -116,6 +117,16 @@ class Customers:
         assert response.status_code == 202 or tries > 1, response.text
         self.counts["events"] += 1
         return tries
+
+    async def _pause(self, instance_id: str) -> None:
+        """Suspend the instance for a moment, some of the times; it may be over already."""
+        if self._chance.random() < 0.3:
+            for change in ("suspend", "resume"):
+                await asyncio.sleep(self._chance.uniform(0, 0.3))
+                path = f"/runtime/webhooks/durabletask/instances/{instance_id}/{change}"
+                response, _ = await self._client.send("POST", path)
+                assert response.status_code in (202, 410), response.text
+            self.counts["suspended and resumed"] += 1
 
     async def _check(self, instance_id: str, total: int, tries: list[int]) -> None:
         status = await self._finished(instance_id)

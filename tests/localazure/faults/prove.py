@@ -18,8 +18,7 @@ from tests.localazure.faults.customers import Customers
 from tests.localazure.faults.host import Client, Host
 from tests.localazure.task_hub.consistency import outstanding
 
-SCENARIOS = ("journey", "ledger")
-ENTITIES = ("transfer", "notices")
+SCENARIOS = ("journey", "ledger", "transfer", "notices")
 CUSTOMERS = 16
 KILLS_A_PERIOD = 10
 
@@ -107,7 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=None, help="repeats the moments of a run")
-    parser.add_argument("--scenario", nargs="+", choices=SCENARIOS + ENTITIES, default=SCENARIOS)
+    parser.add_argument("--scenario", nargs="+", choices=SCENARIOS, default=SCENARIOS)
     arguments, options = parser.parse_known_args()
     seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
     print(f"{arguments.kills} kills, --seed {seed} {' '.join(options)}", flush=True)

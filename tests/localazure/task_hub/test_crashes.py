@@ -82,7 +82,7 @@ def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing_committed(t
 
 def test_killed_before_any_statement_it_writes_with(tmp_path):
     """Kills during the making of the tables, a migration, commits, continue-as-new, purge, retention."""
-    first = random.randrange(1, STRIDE)
+    first = random.randint(1, STRIDE)
     command = [sys.executable, str(CRASH_POINTS), str(tmp_path), str(first), str(STRIDE)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, f"first {first}: {done.stderr}"
