@@ -222,7 +222,7 @@ def _children(config_path: Path, runtime: Runtime) -> list[Child]:
     if config.functions:
         app = (config_path.parent / config.functions.app).resolve()
         place = ["--port", str(ports.functions), "--app", str(app), "--state", str(state / "functions")]
-        host = [*python, "localazure.functions_host", *place]
+        host = [*python, "localazure.functions_host", "start", *place]
         children.append(
             Child(APP, host, {**LEAN, **environment(runtime)}, (ports.functions,), logs / "functions.log")
         )

@@ -29,12 +29,16 @@ class EventGridWebhook:
         name = request.query_params.get("functionName", "")
         function = self._functions.get(name.lower())
         if function is None:
-            return PlainTextResponse(f"The app has no Event Grid function named {name!r}.\n", 404)
+            known = ", ".join(one.name for one in self._functions.values()) or "none"
+            return PlainTextResponse(
+                f"The app has no Event Grid function named {name!r}; its Event Grid functions: {known}.\n",
+                404,
+            )
         if request.method == "OPTIONS":
             return _allow(request)
         try:
             events = _events(await request.body())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return PlainTextResponse(f"The body is no event and no array of events: {error}\n", 400)
         return await self._take(request.headers.get("aeg-event-type", "Notification"), function, events)
 

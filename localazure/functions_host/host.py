@@ -1,174 +1,176 @@
 """The Functions host: one app, one process, one event loop."""
 
 import asyncio
-import json
 import os
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
-import grpc
-from durabletask.internal.orchestrator_service_pb2_grpc import add_TaskHubSidecarServiceServicer_to_server
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from localazure.documents import Documents
-from localazure.functions_host import durable_http, event_grid
-from localazure.functions_host.access import Access
-from localazure.functions_host.determinism import DeterminismGuard, check_determinism
+from localazure.functions_host import event_grid
+from localazure.functions_host.access import Access, Endpoint, load_keys
+from localazure.functions_host.admin import Admin
+from localazure.functions_host.clock_control import ClockControl
+from localazure.functions_host.determinism import DeterminismGuard
 from localazure.functions_host.durable_http import DurableHttp
 from localazure.functions_host.durable_rpc import TaskHubService
+from localazure.functions_host.durable_service import RpcServer, client_binding, durable_query
 from localazure.functions_host.durable_triggers import DurableTriggers
+from localazure.functions_host.durable_versions import Versions
 from localazure.functions_host.event_grid import EventGridWebhook
-from localazure.functions_host.http_triggers import HttpRoute, HttpTriggers, http_routes
-from localazure.functions_host.settings import HostSettings
+from localazure.functions_host.http_routes import http_routes
+from localazure.functions_host.http_streaming import open_streaming
+from localazure.functions_host.http_triggers import HttpTriggers
+from localazure.functions_host.inventory import Listed, inventory, not_served
+from localazure.functions_host.middleware import BodyLimit, CustomHeaders, body_limit
+from localazure.functions_host.report import unknown_categories
+from localazure.functions_host.settings import DurableTask, HostSettings, Http, is_true
 from localazure.functions_host.timers import Timer
-from localazure.functions_host.worker import Function, Worker
+from localazure.functions_host.worker import Worker
 from localazure.task_hub.client import TaskHub, open_task_hub
+from localazure.task_hub.clock import Clock, ManualClock, SystemClock
+from localazure.web import page
 
-LARGEST_MESSAGE = 64 * 1024 * 1024  # bytes, between durable clients and the task hub
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+GRACE = 3.0  # seconds that runs of timers, turns and activities under way are given at the end
+
+
+@dataclass(frozen=True)
+class HostOptions:
+    """How to run the app in the folder `app`, with its state in the folder `state`."""
+
+    app: Path
+    state: Path
+    synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+    retention: timedelta | None = None
+    manual_clock: bool = False
+    check_determinism: bool = False
 
 
 @dataclass(frozen=True)
 class Host:
-    """A running host: the ASGI app to serve, and what it serves."""
+    """A running host: the ASGI app to serve, what it serves, and what the app's author should know."""
 
     asgi: Starlette
-    functions: list[tuple[str, str, str]]  # name, trigger, address or schedule
+    functions: Sequence[Listed]
+    remarks: Sequence[str]
 
 
 @asynccontextmanager
-async def open_host(app: Path, state: Path, base: str, key: str) -> AsyncGenerator[Host]:
+async def open_host(options: HostOptions, settings: HostSettings, base: str) -> AsyncGenerator[Host]:
     """Load the app and run its durable functions and timers until the block ends.
 
     `base` is the host's own address, no trailing slash.
     Raises `AppDoesNotLoad`, `SettingsError`, `TaskHubLocked`.
     """
-    settings = HostSettings.read(app)
-    _size_thread_pool(settings)
-    rpc = grpc.aio.server(options=_message_sizes())
-    rpc_port = rpc.add_insecure_port("127.0.0.1:0")
-    worker = await Worker.load(app, client_binding(settings, base, rpc_port, key))
-    triggers = DurableTriggers(worker)
-    routes = http_routes(worker.of_kind("httptrigger"), settings.route_prefix)
+    durable, rpc = settings.durable, RpcServer()
+    _size_thread_pool(durable)
+    binding = client_binding(durable, base, rpc.address, load_keys(options.state))
+    worker = await Worker.load(options.app, binding, settings.function_timeout)
+    http_functions = worker.of_kind("httptrigger")
+    routes = http_routes(http_functions, settings.http.route_prefix)
+    keys = load_keys(options.state, [function.name for function in http_functions])
+    access, triggers = Access(keys), DurableTriggers(worker, _versions(durable))
+    clock = ManualClock(SystemClock().now()) if options.manual_clock else SystemClock()
     async with AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(
-            open_task_hub(
-                state / "task_hub.sqlite",
-                DeterminismGuard(triggers) if check_determinism() else triggers,
-                turns=settings.max_turns,
-                activities=settings.max_activities,
-            )
-        )
-        await stack.enter_async_context(_serving(rpc, TaskHubService(hub, triggers)))
-        documents = Documents(state / "timers.sqlite")
-        stack.callback(documents.close)
-        timers = [Timer(function, worker, documents) for function in worker.of_kind("timertrigger")]
+        documents = stack.enter_context(_open_documents(options.state))
+        timers = [Timer(function, worker, documents, clock) for function in worker.of_kind("timertrigger")]
+        hub = await stack.enter_async_context(_open_hub(options, durable, triggers, clock))
+        await stack.enter_async_context(rpc.serving(TaskHubService(hub, triggers)))
         await stack.enter_async_context(_running(timers))
-        asgi = _asgi(worker, hub, triggers, routes, {t.function.name: t for t in timers}, Access(key))
-        yield Host(asgi, _listing(worker, routes, timers, base))
+        streamed = await stack.enter_async_context(open_streaming(worker))
+        listed = inventory(worker.functions.values(), routes, timers, base)
+        own: list[BaseRoute] = [
+            *Admin(options.app, worker, listed, timers, durable.hub_name, base, lambda: hub.trouble).routes(
+                access
+            ),
+            Route(event_grid.PATH, access.guard(EventGridWebhook(worker).serve), methods=["POST", "OPTIONS"]),
+            *DurableHttp(hub, triggers, access, durable_query(durable, keys)).routes(),
+        ]
+        if isinstance(clock, ManualClock):
+            own += ClockControl(clock, hub, timers).routes(access)
+        fallback = _homepage(options.app, durable, listed)
+        app_functions = HttpTriggers(routes, worker, access, settings.http, streamed, fallback)
+        routing = [*own, Route("/{path:path}", app_functions)]
+        remarks = [*_remarks(settings), *not_served(worker.functions.values())]
+        yield Host(Starlette(routes=routing, middleware=_middleware(settings.http)), listed, remarks)
 
 
-def client_binding(settings: HostSettings, base: str, rpc_port: int, key: str) -> str:
-    """The configuration that the host hands to every durable client binding."""
-    query = f"taskHub={settings.task_hub}&connection=Storage&code={key}"
-    return json.dumps(
-        {
-            "taskHubName": settings.task_hub,
-            "connectionName": "Storage",
-            "requiredQueryStringParameters": query,
-            "rpcBaseUrl": f"http://127.0.0.1:{rpc_port}",
-            "httpBaseUrl": base + durable_http.PATH,
-            "baseUrl": base + durable_http.PATH,
-            "maxGrpcMessageSizeInBytes": LARGEST_MESSAGE,
-            "grpcHttpClientTimeout": "00:01:40",
-        }
+def _size_thread_pool(settings: DurableTask) -> None:
+    """Activities may fill their share of the pool; turns and synchronous triggers still find a thread."""
+    durable = settings.max_concurrent_activity_functions + settings.max_concurrent_orchestrator_functions
+    os.environ.setdefault("PYTHON_THREADPOOL_THREAD_COUNT", str(durable + 8))
+
+
+def _versions(settings: DurableTask) -> Versions:
+    return Versions(
+        settings.default_version, settings.version_match_strategy, settings.version_failure_strategy
     )
 
 
-def _size_thread_pool(settings: HostSettings) -> None:
-    """Activities may fill their share of the pool; turns and synchronous triggers still find a thread."""
-    threads = settings.max_activities + settings.max_turns + 8
-    os.environ.setdefault("PYTHON_THREADPOOL_THREAD_COUNT", str(threads))
+@asynccontextmanager
+async def _open_hub(
+    options: HostOptions, settings: DurableTask, triggers: DurableTriggers, clock: Clock
+) -> AsyncGenerator[TaskHub]:
+    executor = DeterminismGuard(triggers) if options.check_determinism else triggers
+    async with open_task_hub(
+        options.state / "task_hub.sqlite",
+        executor,
+        turns=settings.max_concurrent_orchestrator_functions,
+        activities=settings.max_concurrent_activity_functions,
+        entities=settings.max_concurrent_entity_functions,
+        grace=GRACE,
+        clock=clock,
+        synchronous=options.synchronous,
+        retention=options.retention,
+    ) as hub:
+        yield hub
 
 
-def _message_sizes() -> list[tuple[str, int]]:
+@contextmanager
+def _open_documents(state: Path) -> Generator[Documents]:
+    documents = Documents(state / "timers.sqlite")
+    try:
+        yield documents
+    finally:
+        documents.close()
+
+
+@asynccontextmanager
+async def _running(timers: Sequence[Timer]) -> AsyncGenerator[None]:
+    for timer in timers:
+        timer.start()
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(timer.stop(GRACE) for timer in timers))
+
+
+def _middleware(settings: Http) -> list[Middleware]:
     return [
-        ("grpc.max_receive_message_length", LARGEST_MESSAGE),
-        ("grpc.max_send_message_length", LARGEST_MESSAGE),
+        *([Middleware(CustomHeaders, settings.custom_headers)] if settings.custom_headers else []),
+        Middleware(BodyLimit, body_limit()),
     ]
 
 
-@asynccontextmanager
-async def _serving(rpc: grpc.aio.Server, service: TaskHubService) -> AsyncGenerator[None]:
-    add_TaskHubSidecarServiceServicer_to_server(service, rpc)
-    await rpc.start()
-    try:
-        yield
-    finally:
-        await rpc.stop(grace=1)
+def _homepage(app: Path, settings: DurableTask, listed: Sequence[Listed]) -> Endpoint:
+    async def homepage(request: Request) -> Response:
+        if is_true("AzureWebJobsDisableHomepage"):
+            return Response(status_code=204)
+        return page("functions.html", app=app.name, task_hub=settings.hub_name, functions=listed)
+
+    return homepage
 
 
-@asynccontextmanager
-async def _running(timers: list[Timer]) -> AsyncGenerator[None]:
-    tasks = [asyncio.create_task(timer.run()) for timer in timers]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _asgi(
-    worker: Worker,
-    hub: TaskHub,
-    triggers: DurableTriggers,
-    routes: list[HttpRoute],
-    timers: dict[str, Timer],
-    access: Access,
-) -> Starlette:
-    async def status(request: Request) -> Response:
-        return JSONResponse({"state": "Running", "functions": len(worker.functions)})
-
-    async def functions(request: Request) -> Response:
-        return JSONResponse([{"name": f.name, "bindings": f.bindings} for f in worker.functions.values()])
-
-    async def fire(request: Request) -> Response:
-        timer = timers.get(request.path_params["name"])
-        if timer is None:
-            return Response("Only timer functions can be run by hand here.\n", 404)
-        await timer.fire(past_due=False)
-        return Response(status_code=202)
-
-    webhook = EventGridWebhook(worker)
-    own: list[BaseRoute] = [
-        Route("/admin/host/status", status),
-        Route("/admin/functions", access.guard(functions)),
-        Route("/admin/functions/{name}", access.guard(fire), methods=["POST"]),
-        Route(event_grid.PATH, access.guard(webhook.serve), methods=["POST", "OPTIONS"]),
-        *DurableHttp(hub, triggers, access).routes(),
-    ]
-    app_functions = Route("/{path:path}", HttpTriggers(routes, worker, access).serve, methods=_METHODS)
-    return Starlette(routes=[*own, app_functions])
-
-
-def _listing(
-    worker: Worker, routes: list[HttpRoute], timers: list[Timer], base: str
-) -> list[tuple[str, str, str]]:
-    addresses = {route.function.name: f"{base}/{route.template.text}" for route in routes}
-    addresses |= {timer.function.name: timer.schedule.expression for timer in timers}
-    addresses |= {
-        function.name: f"{base}{event_grid.PATH}?functionName={function.name}"
-        for function in worker.of_kind("eventgridtrigger")
-    }
-    own = [function for function in worker.functions.values() if not function.name.startswith("BuiltIn__")]
-    return [(function.name, _kind(function), addresses.get(function.name, "")) for function in own]
-
-
-def _kind(function: Function) -> str:
-    return str(function.trigger["type"]).removesuffix("Trigger")
+def _remarks(settings: HostSettings) -> list[str]:
+    levels = [f"logging.logLevel.{name}" for name in unknown_categories(settings.logging.log_level)]
+    names = [*settings.not_honoured(), *levels]
+    return [f"host.json: not honoured here: {', '.join(names)}."] if names else []

@@ -4,6 +4,7 @@ On Azure they are protobufs on a gRPC stream between host and worker. Here both 
 so plain objects of the same shape do; the library takes them from the namespace it is handed (`PROTOS`).
 """
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,6 +59,7 @@ class RpcHttpCookie(SimpleNamespace):
 class InvocationResponse(SimpleNamespace):
     result: StatusResult
     return_value: TypedData | None = None
+    output_data: Sequence[ParameterBinding] = ()
 
 
 PROTOS = SimpleNamespace(
@@ -92,7 +94,7 @@ _NO_EXCEPTION = SimpleNamespace(message="", stack_trace="", source="")
 def request(**body: Any) -> Any:
     """The envelope in which the library expects every request."""
     return SimpleNamespace(
-        request=SimpleNamespace(**body), properties={"host": "localhost", "protos": PROTOS}
+        request=SimpleNamespace(**body), properties={"host": "127.0.0.1", "protos": PROTOS}
     )
 
 

@@ -1,71 +1,81 @@
-"""Runs timer triggers on their NCRONTAB schedules (six fields, seconds first, UTC)."""
+"""Runs timer triggers on their schedules."""
 
 import asyncio
 import json
 import logging
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-
-from croniter import croniter
+from datetime import UTC, datetime
 
 from localazure.documents import Documents
 from localazure.functions_host.messages import TypedData
 from localazure.functions_host.report import report_failure
+from localazure.functions_host.schedules import Schedule, time_zone
 from localazure.functions_host.settings import SettingsError, resolve
 from localazure.functions_host.worker import Function, InvocationFailed, Worker
+from localazure.task_hub.clock import Clock, Handle
 
 _log = logging.getLogger(__name__)
-
-LONGEST_SLEEP = timedelta(seconds=60)  # the wall clock may be set, and a laptop may sleep
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """When a timer fires. Raises `SettingsError` for an expression that is not NCRONTAB."""
-
-    expression: str
-
-    def __post_init__(self) -> None:
-        if len(self.expression.split()) != 6 or not croniter.is_valid(
-            self.expression, second_at_beginning=True
-        ):
-            raise SettingsError(
-                f"Timer schedule {self.expression!r} is not NCRONTAB with six fields, seconds first."
-            )
-
-    def after(self, moment: datetime) -> datetime:
-        """The first time after `moment`."""
-        return croniter(self.expression, moment, second_at_beginning=True).get_next(datetime)
 
 
 class Timer:
     """One timer-triggered function. Its last run outlives the process: missed runs are caught up once."""
 
-    def __init__(self, function: Function, worker: Worker, documents: Documents):
-        self.function, self._worker, self._documents = function, worker, documents
-        self.schedule = Schedule(resolve(function.trigger["schedule"]))
+    def __init__(self, function: Function, worker: Worker, documents: Documents, clock: Clock):
+        self.function, self._worker, self._documents, self._clock = function, worker, documents, clock
+        try:
+            self.schedule = Schedule(resolve(function.trigger["schedule"]), time_zone())
+        except SettingsError as error:
+            raise SettingsError(f"The function {function.name}: {error}") from None
+        use_monitor = function.trigger.get("useMonitor")
+        watched = not self.schedule.is_frequent(self._now()) if use_monitor is None else bool(use_monitor)
+        self._watched = watched
+        self._next: Handle | None = None
+        self._firing: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Fire at every due time, forever."""
+    def start(self) -> None:
+        """Fire at every due time until `stop`; a run that overruns a due time is not overlapped by another."""
         if self.function.trigger.get("runOnStartup"):
-            await self.fire(past_due=False)
-        due, past_due = self._first(datetime.now(UTC))
-        while True:
-            await _sleep_until(due)
-            await self.fire(past_due)
-            due, past_due = self.schedule.after(max(due, datetime.now(UTC))), False
+            self._begin(past_due=False)
+        else:
+            self._plan(*self._first(self._now()))
+
+    async def stop(self, grace: float) -> None:
+        """Give a run under way `grace` seconds. One that is cut off is past due at the next start."""
+        if self._next is not None:
+            self._next.cancel()
+        if self._firing is not None:
+            await asyncio.wait([self._firing], timeout=grace)
+            self._firing.cancel()
+        if self._next is not None:
+            self._next.cancel()
+
+    async def settled(self) -> None:
+        """Wait until no run is under way."""
+        while self._firing is not None and not self._firing.done():
+            await asyncio.wait([self._firing])
 
     async def fire(self, past_due: bool) -> None:
         """Run the function once and remember it; a failure is reported, and not repeated."""
-        last = self._last()
-        now = datetime.now(UTC)
-        status = {"Last": (last or now).isoformat(), "Next": self.schedule.after(now).isoformat()}
-        trigger = {"Schedule": {"AdjustForDST": False}, "ScheduleStatus": status, "IsPastDue": past_due}
-        self._remember(now)
+        now = self._now()
+        status = {"Last": (self._last() or now).isoformat(), "Next": self.schedule.after(now).isoformat()}
+        trigger = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": past_due}
         try:
             await self._worker.invoke(self.function, TypedData(json=json.dumps(trigger)))
         except InvocationFailed as error:
             report_failure(_log, error)
+        self._remember(now)
+
+    def _plan(self, due: datetime, past_due: bool) -> None:
+        self._next = self._clock.call_at(due.timestamp(), lambda: self._begin(past_due))
+
+    def _begin(self, past_due: bool) -> None:
+        self._firing = asyncio.create_task(self._fire_and_plan(past_due))
+
+    async def _fire_and_plan(self, past_due: bool) -> None:
+        await self.fire(past_due)
+        self._plan(self.schedule.after(self._now()), past_due=False)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.now(), UTC)
 
     def _first(self, now: datetime) -> tuple[datetime, bool]:
         """The first due time of this process, and whether it had passed before now."""
@@ -77,17 +87,13 @@ class Timer:
         return (now, True) if missed < now else (missed, False)
 
     def _last(self) -> datetime | None:
-        """The last run, or the first time the timer was seen; None if its schedule is new."""
-        known = self._documents.get("timer", self.function.name)
+        """The last run, or the first time the timer was seen; None if its schedule is new or not watched."""
+        known = self._documents.get("timer", self.function.name) if self._watched else None
         if known is None or known["schedule"] != self.schedule.expression:
             return None
         return datetime.fromisoformat(known["last"])
 
     def _remember(self, last: datetime) -> None:
-        known = {"last": last.isoformat(), "schedule": self.schedule.expression}
-        self._documents.put("timer", self.function.name, known)
-
-
-async def _sleep_until(due: datetime) -> None:
-    while (left := due - datetime.now(UTC)) > timedelta():
-        await asyncio.sleep(min(left, LONGEST_SLEEP).total_seconds())
+        if self._watched:
+            known = {"last": last.isoformat(), "schedule": self.schedule.expression}
+            self._documents.put("timer", self.function.name, known)

@@ -38,7 +38,7 @@ class Host:
 
     async def start(self) -> None:
         """Start the process; `listens` is set later, when it serves."""
-        command = ["-m", "localazure.functions_host", "--port", "0", "--app", str(APP)]
+        command = ["-m", "localazure.functions_host", "start", "--port", "0", "--app", str(APP)]
         command += ["--state", str(self.folder / "state"), *self.options]
         environment = {"PYTHONPATH": str(ROOT), "EFFECTS": str(self.effects), "LOCALAZURE_FUNCTIONS_KEY": KEY}
         with (self.folder / "stderr").open("w") as stderr:

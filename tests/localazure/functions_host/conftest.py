@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from azure.durable_functions.client import SyncDurableFunctionsClient
 
 APP = Path(__file__).with_name("app")
+SURFACE = Path(__file__).with_name("surface")
 ROOT = Path(__file__).parents[3]
 KEY = "test-key"
 
@@ -60,11 +63,11 @@ class RunningHost:
         return self.output
 
 
-def start_host(folder: Path, app: Path = APP, **settings: str) -> RunningHost:
-    command = [sys.executable, "-m", "localazure.functions_host", "--port", "0"]
-    command += ["--app", str(app), "--state", str(folder / "state")]
-    environment = {"TICKS": "0 0 0 1 1 *"} | os.environ | settings
-    environment |= {"PYTHONPATH": str(ROOT), "NOTES": str(folder / "notes"), "LOCALAZURE_FUNCTIONS_KEY": KEY}
+def start_host(folder: Path, *options: str, app: Path = APP, **settings: str) -> RunningHost:
+    command = [sys.executable, "-m", "localazure.functions_host", "start", "--port", "0"]
+    command += ["--app", str(app), "--state", str(folder / "state"), *options]
+    environment = {"TICKS": "0 0 0 1 1 *"} | os.environ | {"LOCALAZURE_FUNCTIONS_KEY": KEY} | settings
+    environment |= {"PYTHONPATH": str(ROOT), "NOTES": str(folder / "notes")}
     with (folder / "stderr").open("w") as stderr:
         process = subprocess.Popen(command, stderr=stderr, env=environment)
     while not (found := re.search(r"listens on (\S+)\n", (folder / "stderr").read_text())):
@@ -87,13 +90,26 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
     running.stop()
 
 
+@pytest.fixture(scope="session")
+def binding(host: RunningHost) -> str:
+    """What the host hands to a durable client binding, for a client in this process."""
+    return host.http.get("/binding").text
+
+
+@pytest.fixture(scope="session")
+def client(binding: str) -> Iterator[SyncDurableFunctionsClient]:
+    """The SDK's own client."""
+    with closing(SyncDurableFunctionsClient(binding)) as client:
+        yield client
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., RunningHost]]:
     """Starts hosts on the test's own folder; those still running are killed at the end."""
     hosts = list[RunningHost]()
 
-    def started(**options: Any) -> RunningHost:
-        hosts.append(start_host(tmp_path, **options))
+    def started(*options: str, **settings: Any) -> RunningHost:
+        hosts.append(start_host(tmp_path, *options, **settings))
         return hosts[-1]
 
     yield started
@@ -101,6 +117,29 @@ def start(tmp_path: Path) -> Iterator[Callable[..., RunningHost]]:
         if running.process.poll() is None:
             running.process.kill()
             running.process.wait()
+
+
+@pytest.fixture
+def start_surface(start: Callable[..., RunningHost]) -> Callable[..., RunningHost]:
+    """Starts hosts of the app in `surface`, which has no durable functions."""
+
+    def started(*options: str, **settings: str) -> RunningHost:
+        return start(*options, app=SURFACE, HUB="Surface", **settings)
+
+    return started
+
+
+@pytest.fixture(scope="session")
+def surface_app() -> Path:
+    return SURFACE
+
+
+@pytest.fixture(scope="session")
+def surface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
+    settings = {"HUB": "Surface", "AzureWebJobs.off.Disabled": "true"}
+    running = start_host(tmp_path_factory.mktemp("surface"), app=SURFACE, **settings)
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="session")
