@@ -1,11 +1,13 @@
-"""What a task hub with three small orchestrators and an entity must come to, in the simplest words.
+"""What a task hub with four small orchestrators and an entity must come to, in the simplest words.
 
 - `collector` collects events until it is told to stop, over many executions;
 - `chain` waits for a month, then runs an activity that fails while something is broken;
+- `parent` calls a `chain` as its child, under an id of its own choice;
 - `locker` locks registers, reads the first, waits for a release, and writes it;
 - the entity `register` holds a number.
 """
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +30,10 @@ class Run:
     collected: list[Any] = field(default_factory=list[Any])
     asked: bool = False  # for its locks
     granted: bool = False
+    execution: int = field(default_factory=itertools.count().__next__)
+    parent: tuple[str, int] | None = None  # who called it: instance and execution
+    answer: tuple[Status, Any] | None = None  # how its child ended, not taken
+    called: bool = False  # its child
 
 
 @dataclass
@@ -80,7 +86,10 @@ class Model:
     def terminate(self, instance: str, output: Any) -> type[Exception] | None:
         if refusal := self._refusal(instance):
             return refusal
+        children = [name for name in self._children(instance) if not self.runs[name].status.finished]
         self._finish(instance, Status.TERMINATED, output)
+        for child in children:
+            self.terminate(child, output)
         return None
 
     def purge(self, instance: str) -> type[Exception] | None:
@@ -96,8 +105,23 @@ class Model:
             return NoSuchInstance
         if self.runs[instance].status != Status.FAILED:
             return NotFailed
-        self.runs[instance].status = Status.RUNNING
+        run = self.runs[instance]
+        run.status, run.output = Status.RUNNING, None
+        if run.kind == "parent":
+            self._rewind_child(instance, run)
         return None
+
+    def _rewind_child(self, instance: str, run: Run) -> None:
+        own = self._children(instance)
+        child = self.runs[own[0]] if own else None
+        if child is not None and child.status == Status.FAILED:
+            run.answer = None
+            self.rewind(own[0])
+        elif run.answer is None:
+            if child is None:
+                run.called = False
+            elif child.status.finished:
+                run.answer = (child.status, child.output)
 
     def signal(self, register: str, message: tuple[Any, ...], delay: float) -> None:
         if delay:
@@ -167,6 +191,30 @@ class Model:
         self._finish(instance, Status.FAILED if failed else Status.COMPLETED, None if failed else run.input)
         return True
 
+    def _call(self, instance: str, run: Run) -> bool:
+        name = f"{instance}-child"
+        if not run.called:
+            run.called = True
+            if self.start(name, "chain", run.input) is None:
+                self.runs[name].parent = (instance, run.execution)
+            else:
+                run.answer = (Status.FAILED, None)
+        elif run.answer is not None:
+            status, output = run.answer
+            run.answer = None
+            completed = status == Status.COMPLETED
+            self._finish(
+                instance, Status.COMPLETED if completed else Status.FAILED, output if completed else None
+            )
+        else:
+            return False
+        return True
+
+    def _children(self, instance: str) -> list[str]:
+        """Those that this very execution called."""
+        own = (instance, self.runs[instance].execution)
+        return [name for name, run in self.runs.items() if run.parent == own]
+
     def _lock(self, instance: str, run: Run) -> bool:
         first, *rest = sorted(run.input["registers"])
         if not run.asked:
@@ -182,7 +230,11 @@ class Model:
 
     def _finish(self, instance: str, status: Status, output: Any) -> None:
         """Locks and requests for locks end with their instance."""
-        self.runs[instance].status, self.runs[instance].output = status, output
+        run = self.runs[instance]
+        run.status, run.output = status, output
+        for name, caller in self.runs.items():
+            if run.parent == (name, caller.execution):
+                caller.answer = (status, output)
         for register in self.registers.values():
             if register.holder == instance:
                 register.holder = None

@@ -44,6 +44,11 @@ def chain(ctx, value):
     return (yield ctx.call_activity("fragile", input=value))
 
 
+def parent(ctx, value):
+    child = f"{ctx.instance_id}-child"
+    return (yield ctx.call_sub_orchestrator("chain", input=value, instance_id=child))
+
+
 def locker(ctx, request):
     registers = [EntityInstanceId("register", key) for key in request["registers"]]
     first = min(registers)
@@ -71,7 +76,7 @@ class Interrupted(Functions):
     """Calls `at_point` before and after everything it runs."""
 
     def __init__(self, fragile: Callable[[Any], Any], at_point: Callable[[], None]):
-        super().__init__([collector, chain, locker], [same, fragile], [register])
+        super().__init__([collector, chain, parent, locker], [same, fragile], [register])
         self._at_point = at_point
 
     async def orchestrate(
@@ -96,7 +101,16 @@ class Interrupted(Functions):
 
 
 INSTANCES = st.sampled_from(
-    ["collector-1", "collector-2", "chain-1", "chain-2", "locker-1", "locker-2", "locker-3"]
+    [
+        "collector-1",
+        "collector-2",
+        "chain-1",
+        "parent-1",
+        "parent-1-child",
+        "locker-1",
+        "locker-2",
+        "locker-3",
+    ]
 )
 REGISTERS = st.sampled_from(["a", "b"])
 CRASHES = st.none() | st.integers(0, 12)  # at which point after the operation
@@ -122,10 +136,11 @@ class HubMachine(RuleBasedStateMachine):
 
     @rule(instance=INSTANCES, value=NUMBERS, registers=st.sets(REGISTERS, min_size=1), crash=CRASHES)
     def start(self, instance: str, value: int, registers: set[str], crash: int | None) -> None:
-        kind = instance.partition("-")[0]
+        kind = "chain" if instance.endswith("-child") else instance.partition("-")[0]
         inputs = {
             "collector": [],
             "chain": value,
+            "parent": value,
             "locker": {"registers": sorted(registers), "amount": value},
         }
         payload = json.dumps(inputs[kind])
@@ -192,7 +207,7 @@ class HubMachine(RuleBasedStateMachine):
 
     @invariant()
     def it_is_as_the_model_says(self) -> None:
-        for instance in [*self.model.runs, "collector-1", "chain-1", "locker-1"]:
+        for instance in {*self.model.runs, "collector-1", "parent-1", "parent-1-child"}:
             found, expected = self.hub.get(instance), self.model.runs.get(instance)
             seen = found and (found.status.name, json.loads(found.output or "null"))
             assert seen == (expected and (expected.status.name, expected.output)), instance
