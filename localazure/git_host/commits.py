@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from localazure.git_host.repository import Repository
 
-FILES_LIMIT = 300  # of one comparison or commit
 _PERSON = re.compile(r"(.*?) ?<(.*?)> (\d+) ([+-])(\d\d)(\d\d)$")
 
 
@@ -139,18 +138,88 @@ async def files_of(repository: Repository, shas: Sequence[str]) -> dict[str, Fil
     return files
 
 
-async def compared_files(repository: Repository, base: str, head: str) -> list[dict[str, Any]]:
-    """Files that differ between two trees, as GitHub's comparison lists them; all of them, renames found."""
-    fields = _fields(await repository.git("diff-tree", "-r", "-z", "-M", "--raw", "--no-abbrev", base, head))
-    words = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied", "T": "changed"}
-    files: list[dict[str, Any]] = []
+@dataclass(frozen=True)
+class Change:
+    """One file that differs between two trees. `status` is added, removed, modified, renamed or changed (its type);
+    `lines` are those added and removed: None for a binary file."""
+
+    path: str
+    status: str
+    sha: str
+    old_sha: str
+    mode: str
+    old_path: str | None
+    lines: tuple[int, int] | None
+    patch: str | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        return self.mode == "040000"
+
+
+_WORDS = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied", "T": "changed"}
+
+
+async def changes_between(
+    repository: Repository, base: str, head: str, *, folders: bool = False
+) -> list[Change]:
+    """What differs between two trees, renames found; with `folders` the folders that changed too."""
+    options = ["-r", *(["-t"] if folders else []), "-z", "-M", "--raw", "--numstat", "--no-abbrev"]
+    fields = list(_fields(await repository.git("diff-tree", *options, base, head)))
+    split = next(
+        (at for at, field in enumerate(fields) if "\t" in field and not field.startswith(":")), len(fields)
+    )
+    counts = _counts(iter(fields[split:]))
+    return [_change(line, rest, counts) for line, rest in _raw_lines(iter(fields[:split]))]
+
+
+def _raw_lines(fields: Iterator[str]) -> Iterator[tuple[str, list[str]]]:
     for line in fields:
-        _, _, old, new, letter = line.split()
-        status = words.get(letter[0], "changed")
-        renamed = {"previous_filename": next(fields)} if status in ("renamed", "copied") else {}
-        sha = old if status == "removed" else new
-        files.append({"filename": next(fields), "status": status, "sha": sha} | renamed)
-    return files
+        paths = [next(fields)]
+        if line.split()[4][0] in "RC":
+            paths.append(next(fields))
+        yield line, paths
+
+
+def _change(line: str, paths: list[str], counts: dict[str, tuple[int, int] | None]) -> Change:
+    old_mode, mode, old, new, letter = line[1:].split()
+    status, removed = _WORDS.get(letter[0], "changed"), letter == "D"
+    return Change(
+        path=paths[-1],
+        status=status,
+        sha=old if removed else new,
+        old_sha=old,
+        mode=old_mode if removed else mode,
+        old_path=paths[0] if len(paths) > 1 else None,
+        lines=counts.get(paths[-1], (0, 0)),
+    )
+
+
+def _counts(fields: Iterator[str]) -> dict[str, tuple[int, int] | None]:
+    """Lines added and removed by path, from `--numstat -z`: a rename has its two paths in fields of their own."""
+    counts: dict[str, tuple[int, int] | None] = {}
+    for field in fields:
+        added, removed, path = field.split("\t", 2)
+        if not path:
+            _, path = next(fields), next(fields)
+        counts[path] = None if added == "-" else (int(added), int(removed))
+    return counts
+
+
+async def with_patches(
+    repository: Repository, base: str, head: str, changes: Sequence[Change]
+) -> list[Change]:
+    """All the `changes` between two trees with their unified diffs, where git can tell them apart."""
+    output = await repository.git("diff-tree", "-r", "-M", "-p", "--full-index", base, head)
+    patches = re.split(r"^diff --git .*\n", output.decode(errors="replace"), flags=re.MULTILINE)[1:]
+    if len(patches) != len(changes):  # a file that became a link counts twice
+        return list(changes)
+    return [replace(change, patch=_hunks(patch)) for change, patch in zip(changes, patches, strict=True)]
+
+
+def _hunks(patch: str) -> str | None:
+    found = re.search(r"^@@", patch, flags=re.MULTILINE)
+    return patch[found.start() :].rstrip("\n") if found else None
 
 
 def _fields(output: bytes) -> Iterator[str]:

@@ -1,53 +1,53 @@
-"""The git host's routes: REST, pages, and the administrator's hand on webhooks."""
+"""The git host's routes: both REST APIs, git over HTTP, pages, and the administrator's hand on webhooks."""
 
-import hmac
-import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from localazure.config import GitRepository
 from localazure.documents import Documents
-from localazure.git_host.answers import Call, Handler, github_error, not_found
 from localazure.git_host.commits import read_commit
-from localazure.git_host.reading import READING
+from localazure.git_host.devops.routes import DevOps
+from localazure.git_host.github.routes import GitHub, RateLimit
+from localazure.git_host.github.statuses import combined, latest_by_context, statuses_of
 from localazure.git_host.repository import Repository
+from localazure.git_host.smart_http import SmartHttp
 from localazure.git_host.webhooks import Webhooks
-from localazure.git_host.writing import WRITING, combined, latest_by_context, statuses_of
 from localazure.service import Runtime
 from localazure.web import azure_error, json_body, page
 
-PREFIX = "/api/v3"  # GitHub Enterprise's form
+_HTTP = "/git/{owner}/{name}.git/{service:path}"
 
 
 class GitHost:
     """The repositories of the configuration, below `state/git/<owner>/<name>.git`."""
 
     def __init__(self, runtime: Runtime):
-        self._base_url = runtime.addresses.azure
-        self._token = runtime.secrets["git_token"]
+        self._base_url, self._ca = runtime.addresses.azure, runtime.ca_bundle
+        self._configured = runtime.config.repositories
         self._folder = runtime.state / "git"
         self._folder.mkdir(exist_ok=True)
-        self._documents = Documents(runtime.state / "git.db")
-        configured = runtime.config.repositories
-        self._repositories = {one.name: _repository(self._folder, one) for one in configured}
-        hooks = {one.name: f"{runtime.addresses.functions}{one.webhook}" for one in configured if one.webhook}
-        self._webhooks = Webhooks(
-            self._repositories, hooks, self._documents, runtime.secrets["webhook"], self._base_url
-        )
+        self._repositories = {
+            one.name: Repository(one.name, self._folder / f"{one.name}.git", one.default_branch)
+            for one in self._configured
+        }
+        documents = self._documents = Documents(runtime.state / "git.db")
+        self._webhooks = Webhooks(self._repositories, documents, runtime)
+        token, hosting = runtime.secrets["git_token"], runtime.config.git_host
+        limit = RateLimit(hosting.requests_per_hour)
+        shared = (self._repositories, documents, self._base_url, self._webhooks, token)
+        self._github = GitHub(*shared, limit)
+        self._devops = DevOps(*shared, hosting.organization)
+        self._http = SmartHttp(self._named, token)
 
     @property
     def routes(self) -> Sequence[BaseRoute]:
-        rest = [
-            Route(f"{PREFIX}/repos/{{owner}}/{{name}}{path}", self._answer(handler), methods=[method])
-            for method, path, handler in (*WRITING, *READING)
-        ]
         return [
-            *rest,
+            *self._github.routes,
+            *self._devops.routes,
+            Route(_HTTP, self._http.__call__, methods=["GET", "POST"]),
             Route("/git", self._page),
             Route("/admin/git/deliveries", self._deliveries),
             Route("/admin/git/deliveries/{guid}", self._delivery),
@@ -59,36 +59,18 @@ class GitHost:
         port_file = self._folder / "port"
         for repository in self._repositories.values():
             await repository.create(port_file)
-        await self._webhooks.start(port_file)
+        await self._webhooks.start(port_file, self._configured)
 
     async def stop(self) -> None:
         await self._webhooks.stop()
 
-    def _answer(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
-            self._authorise(request)
-            repository = self._repositories.get("{owner}/{name}".format(**request.path_params))
-            if repository is None:
-                raise not_found()
-            return await handler(Call(request, repository, self._documents, self._base_url, self._announce))
-
-        return answer
-
-    def _authorise(self, request: Request) -> None:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if not token:
-            raise github_error(401, "Requires authentication")
-        if scheme.lower() not in ("bearer", "token") or not hmac.compare_digest(
-            token.encode(), self._token.encode()
-        ):
-            raise github_error(401, "Bad credentials")
-
-    async def _announce(self, repository: Repository, before: str, after: str, ref: str) -> None:
-        await self._webhooks.announce(repository, str(uuid.uuid4()), before, after, ref)
+    def _named(self, request: Request) -> Repository | None:
+        return self._repositories.get("{owner}/{name}".format(**request.path_params))
 
     async def _page(self, _: Request) -> Response:
         repositories = [await self._overview(one) for one in self._repositories.values()]
-        return page("git.html", repositories=repositories, enabled=self._webhooks.enabled)
+        enabled = self._webhooks.outbox.enabled
+        return page("git.html", repositories=repositories, enabled=enabled, ca=self._ca)
 
     async def _overview(self, repository: Repository) -> dict[str, Any]:
         branches: list[dict[str, Any]] = []
@@ -97,16 +79,23 @@ class GitHost:
             state = combined([one["state"] for one in statuses]) if statuses else ""
             commit = await read_commit(repository, sha)
             branches.append({"name": name, "commit": commit, "statuses": statuses, "state": state})
-        return {"name": repository.name, "path": repository.path, "branches": branches}
+        return {
+            "name": repository.name,
+            "path": repository.path,
+            "url": repository.clone_url(self._base_url),
+            "branches": branches,
+            "pulls": self._webhooks.pulls.all(repository)[::-1],
+            "hooks": [hook for hook in self._webhooks.hooks.all() if hook.repository == repository.name],
+        }
 
     async def _deliveries(self, request: Request) -> Response:
-        deliveries = self._webhooks.deliveries()
+        outbox = self._webhooks.outbox
         if "text/html" in request.headers.get("accept", ""):
-            return page("deliveries.html", deliveries=deliveries, enabled=self._webhooks.enabled)
-        return JSONResponse({"enabled": self._webhooks.enabled, "deliveries": deliveries})
+            return page("deliveries.html", deliveries=outbox.deliveries(), enabled=outbox.enabled)
+        return JSONResponse({"enabled": outbox.enabled, "deliveries": outbox.deliveries()})
 
     async def _delivery(self, request: Request) -> Response:
-        payload = self._webhooks.payload(request.path_params["guid"])
+        payload = self._webhooks.outbox.payload(request.path_params["guid"])
         if payload is None:
             raise azure_error(404, "NotFound", "There is no such delivery.")
         return JSONResponse(payload)
@@ -115,15 +104,13 @@ class GitHost:
         guid = request.path_params["guid"]
         if not self._webhooks.redeliver(guid):
             raise azure_error(404, "NotFound", f"There is no delivery {guid!r}.")
+        if "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse("/admin/git/deliveries", 303)
         return JSONResponse({"queued": guid}, 202)
 
     async def _switch(self, request: Request) -> Response:
         body = await json_body(request, limit=1024)
         if not isinstance(body, dict) or not isinstance(body.get("enabled"), bool):
             raise azure_error(400, "BadRequest", "enabled: true or false is required.")
-        self._webhooks.enable(body["enabled"])
+        self._webhooks.outbox.enable(body["enabled"])
         return JSONResponse({"enabled": body["enabled"]})
-
-
-def _repository(folder: Path, configured: GitRepository) -> Repository:
-    return Repository(configured.name, folder / f"{configured.name}.git", configured.default_branch)

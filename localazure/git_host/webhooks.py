@@ -1,67 +1,54 @@
-"""From a note left by the post-receive hook to a signed webhook at the functions host."""
+"""From a push, or a change of a pull request, to the events that both hosts send of it."""
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
-import json
 import logging
-import os
-import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from localazure.config import GitRepository
 from localazure.documents import Documents
 from localazure.git_host import post_receive
-from localazure.git_host.push import push_event
+from localazure.git_host.devops import events as devops
+from localazure.git_host.github import events as github
+from localazure.git_host.hooks import Hook, Hooks
+from localazure.git_host.outbox import Outbox
+from localazure.git_host.pulls import PullChange, Pulls, RefUpdate, next_number, now
 from localazure.git_host.repository import GitError, Repository
+from localazure.service import Runtime
 
 log = logging.getLogger(__name__)
 
-_TIMEOUT_SECONDS = 10.0  # what GitHub grants
-_UNREACHABLE_RETRY_SECONDS = 0.5
 _GLANCE_SECONDS = 5.0  # a poke is a datagram and may be lost
-
-
-def signature(secret: str, body: bytes) -> str:
-    """The value of `X-Hub-Signature-256`."""
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+Message = tuple[Hook, str, str, Mapping[str, Any], Mapping[str, Any]]  # hook, guid, event, body, about
 
 
 class Webhooks:
-    """Announces pushes, in order. As on GitHub a refused delivery is not repeated by itself; unlike there, a host
-    that cannot be reached at all is waited for. `hooks` is repository name → URL."""
+    """Announces what happens in the repositories, in order, once each."""
 
     def __init__(
         self,
         repositories: Mapping[str, Repository],
-        hooks: Mapping[str, str],
         documents: Documents,
-        secret: str,
-        base_url: str,
+        runtime: Runtime,
     ):
-        self._repositories, self._hooks = repositories, hooks
-        self._documents, self._secret, self._base_url = documents, secret, base_url
+        self._repositories, self._documents = repositories, documents
+        self._base_url, self._organization = runtime.addresses.azure, runtime.config.git_host.organization
         self._wake = asyncio.Event()
+        self._moving = asyncio.Lock()
+        self.pulls = Pulls(documents)
+        self.hooks = Hooks(documents)
+        self.outbox = Outbox(documents, self.hooks, runtime, self._wake.set)
         self._task: asyncio.Task[None] | None = None
         self._transport: asyncio.DatagramTransport | None = None
 
-    @property
-    def enabled(self) -> bool:
-        """The administrator's switch, else LOCALAZURE_GIT_WEBHOOKS (`off` drops every webhook)."""
-        setting = self._documents.get("setting", "webhooks")
-        return setting["enabled"] if setting else os.environ.get("LOCALAZURE_GIT_WEBHOOKS", "on") != "off"
-
-    def enable(self, enabled: bool) -> None:
-        self._documents.put("setting", "webhooks", {"enabled": enabled})
-
-    async def start(self, port_file: Path) -> None:
+    async def start(self, port_file: Path, configured: Sequence[GitRepository]) -> None:
+        for hook in self.hooks.configure(configured):
+            self.ping(hook)
         loop = asyncio.get_running_loop()
-        listen = loop.create_datagram_endpoint(lambda: _Poked(self.wake), local_addr=("127.0.0.1", 0))
+        listen = loop.create_datagram_endpoint(lambda: _Poked(self._wake.set), local_addr=("127.0.0.1", 0))
         self._transport, _ = await listen
         port_file.write_text(str(self._transport.get_extra_info("sockname")[1]))
         self._task = asyncio.create_task(self._run())
@@ -72,126 +59,141 @@ class Webhooks:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self.outbox.stop()
 
-    def wake(self) -> None:
-        self._wake.set()
-
-    async def announce(self, repository: Repository, guid: str, before: str, after: str, ref: str) -> None:
-        """Queue the webhook of one moved ref; on disk once this returns; the same `guid` is queued once."""
-        if repository.name not in self._hooks:
-            return
-        body = await push_event(repository, before, after, ref, self._base_url)
-        delivery = {
-            "guid": guid,
-            "created": time.time_ns(),
-            "event": "push",
-            "repository": repository.name,
-            "ref": ref,
-            "before": before,
-            "after": after,
-            "status": "queued" if self.enabled else "dropped",
-            "attempts": 0,
-            "response": None,
-        }
-        with self._documents.transaction():
-            if self._documents.insert("delivery", guid, delivery):
-                self._documents.put("payload", guid, body)
-                if delivery["status"] == "queued":
-                    self._queue(guid)
-        self.wake()
-
-    def deliveries(self) -> list[dict[str, Any]]:
-        """Every delivery without its payload, newest first."""
-        return sorted((body for _, body in self._documents.list("delivery")), key=lambda one: -one["created"])
-
-    def payload(self, guid: str) -> dict[str, Any] | None:
-        return self._documents.get("payload", guid)
+    def ping(self, hook: Hook) -> None:
+        """GitHub greets a hook that was made; Azure DevOps says nothing."""
+        if hook.kind == "github":
+            body = github.ping_event(hook, self._repositories[hook.repository], self._base_url)
+            self.outbox.put(hook, str(uuid.uuid4()), "ping", body, {"ref": "", "before": "", "after": ""})
+            self._wake.set()
 
     def redeliver(self, guid: str) -> bool:
-        """Queue a delivery again, under the same guid; says whether there was one."""
-        delivery = self._documents.get("delivery", guid)
-        if delivery is None:
-            return False
-        with self._documents.transaction():
-            self._documents.put("delivery", guid, delivery | {"status": "queued"})
-            self._queue(guid)
-        self.wake()
-        return True
+        found = self.outbox.redeliver(guid)
+        self._wake.set()
+        return found
 
-    def _queue(self, guid: str) -> None:
-        self._documents.put("queued", f"{time.time_ns():020d}", {"guid": guid})
+    async def pushed(
+        self, repository: Repository, updates: Sequence[RefUpdate], identifier: str | None = None
+    ) -> int:
+        """Announce refs that have moved, and what that does to pull requests; the number of the push. On disk once
+        this returns; the same `identifier` is announced once."""
+        identifier = identifier or str(uuid.uuid4())
+        async with self._moving:
+            known = self._documents.get("announced", identifier)
+            if known:
+                return known["push"]
+            number = next_number(self._documents, "push", repository.name)
+            messages = await self._push_messages(repository, updates, identifier, number)
+            changes = await self.pulls.after_push(repository, updates)
+            for change in changes:
+                messages += await self._pull_messages(repository, change)
+            with self._documents.transaction():
+                for change in changes:
+                    self.pulls.put(change.pull)
+                self._post(messages)
+                pushed = {
+                    "id": number,
+                    "date": now(),
+                    "updates": [[u.ref, u.before, u.after] for u in updates],
+                }
+                self._documents.put("push", f"{repository.name}/{number:010d}", pushed)
+                self._documents.put("announced", identifier, {"push": number})
+        self._wake.set()
+        return number
+
+    async def changed(self, repository: Repository, change: PullChange) -> None:
+        """Store a pull request that has changed, and announce it."""
+        async with self._moving:
+            messages = await self._pull_messages(repository, change)
+            with self._documents.transaction():
+                self.pulls.put(change.pull)
+                self._post(messages)
+        self._wake.set()
+
+    def _post(self, messages: Iterable[Message]) -> None:
+        for hook, guid, event, body, about in messages:
+            self.outbox.put(hook, guid, event, body, about)
+
+    async def _push_messages(
+        self, repository: Repository, updates: Sequence[RefUpdate], identifier: str, number: int
+    ) -> list[Message]:
+        messages: list[Message] = []
+        hooks = [hook for hook in self.hooks.of(repository.name, "github") if hook.wants("push")]
+        for update in updates if hooks else ():
+            body = await github.push_event(repository, update, self._base_url)
+            messages += [
+                (hook, _guid(identifier, hook, update.ref), "push", body, _about(update)) for hook in hooks
+            ]
+        wanting = [hook for hook in self.hooks.of(repository.name, "azure-devops") if hook.wants("git.push")]
+        for hook in wanting:
+            guid = _guid(identifier, hook, "")
+            body = await devops.push_event(repository, updates, number, self._base_url, self._organization)
+            envelope = self._envelope(hook, guid, "git.push", body)
+            messages.append((hook, guid, "git.push", envelope, _about(updates[0])))
+        return messages
+
+    async def _pull_messages(self, repository: Repository, change: PullChange) -> list[Message]:
+        pull = change.pull
+        about = {"ref": f"#{pull.number}", "before": change.before or "", "after": pull.head_sha}
+        identifier, messages = str(uuid.uuid4()), list[Message]()
+        hooks = [hook for hook in self.hooks.of(repository.name, "github") if hook.wants("pull_request")]
+        if hooks:
+            body = await github.pull_event(repository, change, self._base_url)
+            told = about | {"action": change.action}
+            messages += [(hook, _guid(identifier, hook, ""), "pull_request", body, told) for hook in hooks]
+        for event in devops.events_of(change):
+            for hook in self.hooks.of(repository.name, "azure-devops"):
+                if hook.wants(event):
+                    guid = _guid(identifier, hook, event)
+                    body = await devops.pull_event(repository, change, self._base_url, self._organization)
+                    messages.append((hook, guid, event, self._envelope(hook, guid, event, body), about))
+        return messages
+
+    def _envelope(self, hook: Hook, guid: str, event: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        number = next_number(self._documents, "notification", str(hook.id))
+        return devops.envelope(hook, guid, event, number, body, self._organization)
 
     async def _run(self) -> None:
-        async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as http:
-            while True:
-                self._wake.clear()
-                try:
-                    await self._collect()
-                    pause = (
-                        _GLANCE_SECONDS if await self._deliver_queued(http) else _UNREACHABLE_RETRY_SECONDS
-                    )
-                except Exception:
-                    log.exception("webhooks are tried again in %s s", _GLANCE_SECONDS)
-                    pause = _GLANCE_SECONDS
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), pause)
+        while True:
+            self._wake.clear()
+            pause = _GLANCE_SECONDS
+            try:
+                await self._collect()
+                pause = min(pause, self.outbox.send_due() or pause)
+            except Exception:
+                log.exception("webhooks are tried again in %s s", _GLANCE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
 
     async def _collect(self) -> None:
         """Turn the hook's notes into queued deliveries. A note that cannot be read is set aside, not lost."""
         for repository in self._repositories.values():
             for note in sorted((repository.path / post_receive.SPOOL).glob("[0-9]*")):
                 try:
-                    await self._announce_note(repository, note)
+                    await self.pushed(repository, _read(note), _note_identifier(repository, note))
                 except (GitError, ValueError, KeyError, IndexError) as error:
                     log.error("the push noted in %s cannot be announced: %s", note, error)
                     note.replace(note.with_name(f"unreadable-{note.name}"))
                 else:
                     note.unlink()
 
-    async def _announce_note(self, repository: Repository, note: Path) -> None:
-        for line in note.read_text().splitlines():
-            before, after, ref = line.split(" ", 2)
-            guid = uuid.uuid5(uuid.NAMESPACE_URL, f"{repository.path}/{note.name}/{ref}")
-            await self.announce(repository, str(guid), before, after, ref)
 
-    async def _deliver_queued(self, http: httpx.AsyncClient) -> bool:
-        """Deliver what is queued, oldest first; False when the functions host cannot be reached."""
-        for key, queued in self._documents.list("queued"):
-            delivery = self._documents.get("delivery", queued["guid"]) or {}  # written with the queue's entry
-            try:
-                response = await self._post(http, delivery)
-            except httpx.ConnectError:
-                return False
-            except httpx.HTTPError as error:
-                self._settle(key, delivery, "failed", type(error).__name__)
-            else:
-                status = "delivered" if response.is_success else "failed"
-                self._settle(key, delivery, status, f"{response.status_code} {response.text[:500]}")
-        return True
+def _read(note: Path) -> list[RefUpdate]:
+    lines = [line.split(" ", 2) for line in note.read_text().splitlines()]
+    return [RefUpdate(ref, before, after) for before, after, ref in lines]
 
-    async def _post(self, http: httpx.AsyncClient, delivery: Mapping[str, Any]) -> httpx.Response:
-        body = json.dumps(self._documents.get("payload", delivery["guid"]), separators=(",", ":")).encode()
-        return await http.post(
-            self._hooks[delivery["repository"]],
-            content=body,
-            headers={
-                "content-type": "application/json",
-                "user-agent": "GitHub-Hookshot/localazure",
-                "x-github-event": delivery["event"],
-                "x-github-delivery": delivery["guid"],
-                "x-github-hook-id": "1",
-                "x-hub-signature-256": signature(self._secret, body),
-            },
-        )
 
-    def _settle(self, key: str, delivery: Mapping[str, Any], status: str, response: str) -> None:
-        attempts = delivery["attempts"] + 1
-        if status == "failed":
-            log.warning("webhook %s of %s: %s", delivery["guid"], delivery["repository"], response)
-        settled = {**delivery, "status": status, "attempts": attempts, "response": response}
-        with self._documents.transaction():
-            self._documents.delete("queued", key)
-            self._documents.put("delivery", delivery["guid"], settled)
+def _note_identifier(repository: Repository, note: Path) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{repository.path}/{note.name}"))
+
+
+def _guid(identifier: str, hook: Hook, part: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{identifier}/{hook.id}/{part}"))
+
+
+def _about(update: RefUpdate) -> dict[str, str]:
+    return {"ref": update.ref, "before": update.before, "after": update.after}
 
 
 class _Poked(asyncio.DatagramProtocol):

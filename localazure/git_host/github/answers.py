@@ -3,12 +3,15 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from localazure.documents import Documents
+from localazure.git_host.pulls import Pulls, RefUpdate
 from localazure.git_host.repository import Repository
+from localazure.git_host.webhooks import Webhooks
 from localazure.web import Refusal
 
 DOCUMENTATION = "https://docs.github.com/rest"
@@ -17,35 +20,48 @@ MAX_PER_PAGE = 100
 
 @dataclass(frozen=True)
 class Call:
-    """One authorised request for one repository. `push` announces a ref that the server itself moved."""
+    """One authorised request for one repository."""
 
     request: Request
     repository: Repository
     documents: Documents
     base_url: str
-    push: Callable[[Repository, str, str, str], Awaitable[None]]
+    webhooks: Webhooks
 
     @property
     def url(self) -> str:
         """The repository's own URL."""
         return f"{self.base_url}/api/v3/repos/{self.repository.name}"
 
+    @property
+    def pulls(self) -> Pulls:
+        return self.webhooks.pulls
+
     def path(self, name: str) -> str:
         return self.request.path_params.get(name, "")
+
+    def number(self, name: str = "number") -> int:
+        return self.request.path_params[name]
 
     def query(self, name: str, default: str) -> str:
         return self.request.query_params.get(name) or default
 
-    @property
-    def wants_raw(self) -> bool:
-        return "raw" in self.request.headers.get("accept", "")
+    def accepts(self, media: str) -> bool:
+        """Whether one of GitHub's own media types (raw, object) is asked for."""
+        return f".{media}" in self.request.headers.get("accept", "")
 
     async def commit(self, reference: str, status: int = 404) -> str:
         """The sha of the commit that `reference` names; refuses as GitHub does."""
         sha = await self.repository.resolve(reference)
+        if sha is None and await self.repository.is_empty():
+            raise github_error(409, "Git Repository is empty.")
         if sha is None:
             raise github_error(status, f"No commit found for the ref {reference}")
         return sha
+
+    async def moved(self, ref: str, before: str, after: str) -> None:
+        """Announce a ref that the server itself has moved."""
+        await self.webhooks.pushed(self.repository, [RefUpdate(ref, before, after)])
 
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -77,6 +93,13 @@ async def json_object(call: Call) -> dict[str, Any]:
     return body
 
 
+def boolean(body: dict[str, Any], resource: str, field: str, default: bool) -> bool:
+    value = body.get(field, default)
+    if not isinstance(value, bool):
+        raise invalid(resource, field, "must be true or false")
+    return value
+
+
 def text(body: dict[str, Any], resource: str, field: str) -> str:
     """A required string of the body; refuses with 422."""
     value = body.get(field)
@@ -87,19 +110,27 @@ def text(body: dict[str, Any], resource: str, field: str) -> str:
 
 def paginated(call: Call, items: Sequence[Any]) -> Response:
     """The page asked for (`per_page` 30, at most 100) with GitHub's `Link` header."""
+    shown, headers = page_of(call, items)
+    return JSONResponse(list(shown), headers=headers)
+
+
+def page_of[T](call: Call, items: Sequence[T]) -> tuple[Sequence[T], dict[str, str]]:
+    """The items of the page asked for, and the headers that go with them."""
     size = min(_positive(call.query("per_page", "30"), 30), MAX_PER_PAGE)
     number = _positive(call.query("page", "1"), 1)
     last = max(1, -(-len(items) // size))
-    links = []
-    if number < last:
-        links = [_link(call, size, number + 1, "next"), _link(call, size, last, "last")]
-    shown = list(items[(number - 1) * size : number * size])
-    return JSONResponse(shown, headers={"link": ", ".join(links)} if links else None)
+    pages = {"prev": number - 1, "next": number + 1, "last": last, "first": 1}
+    told = [*(("next", "last") if number < last else ()), *(("prev", "first") if number > 1 else ())]
+    links = [_link(call, size, pages[relation], relation) for relation in told]
+    return items[(number - 1) * size : number * size], {"link": ", ".join(links)} if links else {}
 
 
 def _link(call: Call, size: int, number: int, relation: str) -> str:
-    url = f"{call.base_url}{call.request.url.path}"
-    return f'<{url}?per_page={size}&page={number}>; rel="{relation}"'
+    others = {
+        name: value for name, value in call.request.query_params.items() if name not in ("page", "per_page")
+    }
+    query = urlencode(others | {"per_page": size, "page": number})
+    return f'<{call.base_url}{quote(call.request.url.path)}?{query}>; rel="{relation}"'
 
 
 def _positive(text: str, default: int) -> int:

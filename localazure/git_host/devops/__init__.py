@@ -1,0 +1,1 @@
+"""Azure DevOps: its REST for Git repositories, and its service hooks."""

@@ -1,0 +1,1 @@
+"""GitHub: its REST below /api/v3, and its webhooks."""
