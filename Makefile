@@ -32,11 +32,12 @@ test-app: setup ## Tests of the app, the emulators and the demo [ARGS="-k name"]
 test-components: setup ## Tests of the Azure ML components, in the training environment
 	@scripts/component-tests $(TOOLS) $(ARGS)
 
-lint: setup ## ruff, pyright, import-linter
+lint: setup ## ruff, pyright, import-linter, the check of orchestrators
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pyright
 	.venv/bin/lint-imports
+	$(PYTHON) -m localazure.functions_host check orchestrators
 
 requirements: setup ## Export requirements.txt, what the deployed app imports, from the lock
 	@{ echo "# Exported from uv.lock by \`make requirements\`: what the deployed app imports, nothing else."; \

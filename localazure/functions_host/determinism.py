@@ -16,9 +16,8 @@ Everything an orchestrator's body does, such as printing, happens once more than
 """
 
 import logging
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from itertools import zip_longest
@@ -31,7 +30,6 @@ from localazure.task_hub.model import Executor, failure_details
 
 _log = logging.getLogger(__name__)
 
-VARIABLE = "LOCALAZURE_CHECK_DETERMINISM"
 ERROR_TYPE = "NonDeterministicOrchestrator"
 ADVICE = (
     "Usual causes: the clock (use ctx.current_utc_datetime), random numbers and uuid4 (ctx.new_uuid), the order "
@@ -52,11 +50,6 @@ class Difference:
     before: str
     after: str
     recorded: bool  # `before` is in the history of earlier turns
-
-
-def check_determinism(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the environment asks for the guard."""
-    return environment.get(VARIABLE, "").lower() in ("1", "true", "yes", "on")
 
 
 class DeterminismGuard:

@@ -1,10 +1,16 @@
 """The static check: source text → what is found in it."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
 
 from localazure.functions_host.check import CannotCheck, check
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -263,3 +269,21 @@ def test_a_line_can_be_allowed_with_a_reason(found, comment, what):
 def test_what_cannot_be_checked_is_said(found, files, path, message):
     with pytest.raises(CannotCheck, match=message):
         found(files, path)
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments", "status", "said"),
+    [
+        (SINFUL, ["flow.py"], 1, "flow.py:3:28: work: time.time() reads the clock"),
+        (SINFUL, [], 0, "0 orchestrators, no findings."),
+        ("def work(c):\n    yield\n", ["flow.py"], 0, "1 orchestrator, no findings."),
+        ("def work(c):\n    yield print()\n", ["flow.py"], 0, "1 orchestrator, 1 finding."),
+        (SINFUL, ["elsewhere.py"], 1, "elsewhere.py does not exist."),
+    ],
+)
+def test_the_command(tmp_path, source, arguments, status, said):
+    (tmp_path / "flow.py").write_text(source)
+    command = [sys.executable, "-m", "localazure.functions_host", "check", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, said in done.stdout + done.stderr) == (status, True)
