@@ -137,7 +137,7 @@ def _never_blocks(function: Function) -> bool:
         case "orchestrationtrigger" | "entitytrigger":
             return True
         case "activitytrigger":
-            registry = handle_event._functions  # pyright: ignore[reportPrivateUsage] - nothing else tells
+            registry: Any = handle_event._functions  # pyright: ignore[reportPrivateUsage] - nothing else tells
             return not registry.get_function(function.function_id).is_async
         case _:
             return False
