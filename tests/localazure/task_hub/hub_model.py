@@ -132,7 +132,7 @@ class Model:
     def settle(self) -> None:
         """Let everything happen that can happen by now."""
         while any([self._serve(one) for one in self.registers]) or any(
-            [self._go_on(one) for one in self.runs]
+            [self._go_on(one) for one in list(self.runs)]
         ):
             pass
 
@@ -170,9 +170,8 @@ class Model:
         run = self.runs[instance]
         if run.status != Status.RUNNING:
             return False
-        return {"collector": self._collect, "chain": self._wait, "locker": self._lock}[run.kind](
-            instance, run
-        )
+        steps = {"collector": self._collect, "chain": self._wait, "parent": self._call, "locker": self._lock}
+        return steps[run.kind](instance, run)
 
     def _collect(self, instance: str, run: Run) -> bool:
         if not run.events:

@@ -16,7 +16,7 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 from durabletask.entities import EntityInstanceId
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from localazure.task_hub.client import TaskHub, open_task_hub
 from localazure.task_hub.clock import ManualClock
@@ -103,13 +103,11 @@ class Interrupted(Functions):
 INSTANCES = st.sampled_from(
     [
         "collector-1",
-        "collector-2",
         "chain-1",
         "parent-1",
         "parent-1-child",
         "locker-1",
         "locker-2",
-        "locker-3",
     ]
 )
 REGISTERS = st.sampled_from(["a", "b"])
@@ -134,6 +132,11 @@ class HubMachine(RuleBasedStateMachine):
         self.loop.close()
         self.folder.cleanup()
 
+    @initialize()
+    def start_one_of_each(self) -> None:
+        for instance in ("collector-1", "chain-1", "parent-1", "locker-1", "locker-2"):
+            self.start(instance, 1, {"a", "b"}, None)
+
     @rule(instance=INSTANCES, value=NUMBERS, registers=st.sets(REGISTERS, min_size=1), crash=CRASHES)
     def start(self, instance: str, value: int, registers: set[str], crash: int | None) -> None:
         kind = "chain" if instance.endswith("-child") else instance.partition("-")[0]
@@ -151,6 +154,17 @@ class HubMachine(RuleBasedStateMachine):
     def raise_event(self, instance: str, value: int | str, crash: int | None) -> None:
         expected = self.model.raise_event(instance, value)
         self._do(lambda hub: hub.raise_event(instance, "event", json.dumps(value)), expected, crash)
+
+    @rule(values=st.lists(NUMBERS, min_size=2, max_size=8), crash=CRASHES)
+    def raise_several(self, values: list[int], crash: int | None) -> None:
+        """They come while the orchestrator has its turns."""
+
+        async def raise_all(hub: TaskHub) -> None:
+            for value in values:
+                await hub.raise_event("collector-1", "event", json.dumps(value))
+
+        expected = [self.model.raise_event("collector-1", value) for value in values]
+        self._do(raise_all, expected[0], crash)
 
     @rule(instance=INSTANCES, crash=CRASHES)
     def suspend(self, instance: str, crash: int | None) -> None:
