@@ -64,7 +64,12 @@ class EventGrid(_Section):
 
 GIT_EVENTS = {
     "github": ("push", "pull_request", "*"),
-    "azure-devops": ("git.push", "git.pullrequest.created", "git.pullrequest.updated", "git.pullrequest.merged"),
+    "azure-devops": (
+        "git.push",
+        "git.pullrequest.created",
+        "git.pullrequest.updated",
+        "git.pullrequest.merged",
+    ),
 }
 
 
@@ -112,6 +117,27 @@ class FunctionsApp(_Section):
     app: Path = Path(".")
 
 
+class Operations(_Section):
+    """Seconds that Azure ML's long-running operations take; 0: they have ended when they are first asked about."""
+
+    endpoints: float = Field(default=0.0, ge=0)
+    deployments: float = Field(default=0.0, ge=0)
+    computes: float = Field(default=0.0, ge=0)
+    imports: float = Field(default=0.0, ge=0)
+
+    @property
+    def by_kind(self) -> dict[str, float]:
+        """The seconds by the name of what is created, changed, deleted or imported."""
+        return {
+            "batchEndpoints": self.endpoints,
+            "onlineEndpoints": self.endpoints,
+            "batchDeployments": self.deployments,
+            "onlineDeployments": self.deployments,
+            "computes": self.computes,
+            "imports": self.imports,
+        }
+
+
 class Config(_Section):
     """The whole of a local Azure. `settings` are the app's settings, with `{placeholders}`; `secrets` names secrets of
     the app's own, generated once and put into settings as `{secret:name}`."""
@@ -122,6 +148,7 @@ class Config(_Section):
     ports: Ports = Ports()
     workspaces: tuple[Workspace, ...] = ()
     registries: tuple[Registry, ...] = ()
+    operations: Operations = Operations()
     containers: tuple[str, ...] = ()
     event_grid: EventGrid = EventGrid()
     repositories: tuple[GitRepository, ...] = ()

@@ -35,7 +35,7 @@ class MachineLearning:
             tokens=Tokens(runtime.state, runtime.config.tenant_id),
         )
         self._runner = Runner(context)
-        operations = Operations(context)
+        self._operations = operations = Operations(context)
         jobs = Jobs(context, operations, self._runner)
         self._rooms = (
             Arm(context),
@@ -55,10 +55,12 @@ class MachineLearning:
     async def start(self) -> None:
         """Creates the containers of workspaces and registries and takes up the jobs a dead server left."""
         self._context.storage.ensure_containers(scope.container for scope in self._context.scopes.values())
+        await self._operations.start()
         await self._runner.start()
 
     async def stop(self) -> None:
         """Ends the jobs' processes; what was not finished runs again at the next start."""
         await self._runner.stop()
+        await self._operations.stop()
         self._context.storage.close()
         self._context.documents.close()
