@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 import durabletask.internal.orchestrator_service_pb2 as pb
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.wrappers_pb2 import StringValue
 
 from localazure.task_hub.model import FINISHED, Entity, EntityQuery, FinishedQuery, Instance, Query, Status
 
 LARGEST_REPLY = 16 * 1024 * 1024  # bytes of one page or chunk, unless a single item is larger
 EVENTS_PER_CHUNK = 500
+_AFTER = "after "
 
 
 def text(message: Message, field: str) -> str | None:
@@ -70,8 +72,13 @@ def instance_query(query: pb.InstanceQuery, limit: int) -> Query:
         created_from=seconds(query, "createdTimeFrom"),
         created_to=seconds(query, "createdTimeTo"),
         limit=limit,
-        after=text(query, "continuationToken") or "",
+        after=(text(query, "continuationToken") or "").removeprefix(_AFTER),
     )
+
+
+def next_page(last_id: str) -> StringValue:
+    """The token for what comes after this id. The SDK takes a bare "0", which an id may be, for the end."""
+    return StringValue(value=_AFTER + last_id)
 
 
 def purge_query(wanted: pb.PurgeInstanceFilter, limit: int) -> Query:
@@ -109,7 +116,7 @@ def entity_query(query: pb.EntityQuery, limit: int) -> EntityQuery:
         modified_to=seconds(query, "lastModifiedTo"),
         include_transient=query.includeTransient,
         limit=limit,
-        after=text(query, "continuationToken") or "",
+        after=(text(query, "continuationToken") or "").removeprefix(_AFTER),
     )
 
 

@@ -1,9 +1,10 @@
 """The task hub's gRPC side, `TaskHubSidecarService`: what the SDK's durable clients call."""
 
+import functools
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 import grpc
@@ -20,6 +21,7 @@ from localazure.functions_host.durable_messages import (
     found,
     instance_query,
     metadata,
+    next_page,
     purge_query,
     seconds,
     state,
@@ -44,10 +46,15 @@ class _StillRuns(Exception):
     """The operation needs an instance that is finished."""
 
 
+class _NoSuchExecution(Exception):
+    """The history of earlier executions is not kept."""
+
+
 _CODES: dict[type[Exception], grpc.StatusCode] = {
     InstanceExists: grpc.StatusCode.ALREADY_EXISTS,
     NoSuchInstance: grpc.StatusCode.NOT_FOUND,
     InstanceFinished: grpc.StatusCode.FAILED_PRECONDITION,
+    _NoSuchExecution: grpc.StatusCode.NOT_FOUND,
     _StillRuns: grpc.StatusCode.FAILED_PRECONDITION,
     NotFailed: grpc.StatusCode.FAILED_PRECONDITION,
     UnknownFunction: grpc.StatusCode.INVALID_ARGUMENT,
@@ -58,13 +65,21 @@ _CODES: dict[type[Exception], grpc.StatusCode] = {
 type Context = grpc.aio.ServicerContext[Any, Any]
 
 
-async def _answer[T](context: Context, work: Awaitable[T]) -> T:
-    """The result of `work`; what a caller did wrong becomes the status that Azure's host answers with."""
-    try:
-        return await work
-    except tuple(_CODES) as error:
-        code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
-        await context.abort(code, str(error))
+def _answered[Method: Callable[..., Awaitable[Any]]](method: Method) -> Method:
+    """`method` with what went wrong answered by the status that Azure's host has for it."""
+
+    @functools.wraps(method)
+    async def answered(self: Any, request: Any, context: Context) -> Any:
+        try:
+            return await method(self, request, context)
+        except tuple(_CODES) as error:
+            await context.abort(_code(error), str(error))
+
+    return cast(Method, answered)
+
+
+def _code(error: Exception) -> grpc.StatusCode:
+    return next(code for kind, code in _CODES.items() if isinstance(error, kind))
 
 
 class TaskHubService(TaskHubSidecarServiceServicer):
@@ -78,15 +93,13 @@ class TaskHubService(TaskHubSidecarServiceServicer):
 
     # One instance.
 
+    @_answered
     async def StartInstance(
         self, request: pb.CreateInstanceRequest, context: Context
     ) -> pb.CreateInstanceResponse:
-        return pb.CreateInstanceResponse(instanceId=await _answer(context, self._start(request)))
-
-    async def _start(self, request: pb.CreateInstanceRequest) -> str:
         self._triggers.require_orchestrator(request.name)
         policy = request.orchestrationIdReusePolicy
-        return await self._hub.start(
+        started = await self._hub.start(
             request.name,
             text(request, "input"),
             request.instanceId or None,
@@ -96,72 +109,86 @@ class TaskHubService(TaskHubSidecarServiceServicer):
             else None,
             version=self._triggers.versions.of_new(text(request, "version")),
         )
+        return pb.CreateInstanceResponse(instanceId=started)
 
+    @_answered
     async def GetInstance(self, request: pb.GetInstanceRequest, context: Context) -> pb.GetInstanceResponse:
         return found(self._hub.get(request.instanceId), request.getInputsAndOutputs)
 
+    @_answered
     async def WaitForInstanceStart(
         self, request: pb.GetInstanceRequest, context: Context
     ) -> pb.GetInstanceResponse:
         return found(await self._hub.wait_until_started(request.instanceId), request.getInputsAndOutputs)
 
+    @_answered
     async def WaitForInstanceCompletion(
         self, request: pb.GetInstanceRequest, context: Context
     ) -> pb.GetInstanceResponse:
         return found(await self._hub.wait_until_finished(request.instanceId), request.getInputsAndOutputs)
 
+    @_answered
     async def RaiseEvent(self, request: pb.RaiseEventRequest, context: Context) -> pb.RaiseEventResponse:
         payload = text(request, "input")
-        await _answer(context, self._hub.raise_event(request.instanceId, request.name, payload))
+        await self._hub.raise_event(request.instanceId, request.name, payload)
         return pb.RaiseEventResponse()
 
+    @_answered
     async def TerminateInstance(self, request: pb.TerminateRequest, context: Context) -> pb.TerminateResponse:
         output = text(request, "output")
-        await _answer(context, self._hub.terminate(request.instanceId, output, recursive=request.recursive))
+        await self._hub.terminate(request.instanceId, output, recursive=request.recursive)
         return pb.TerminateResponse()
 
+    @_answered
     async def SuspendInstance(self, request: pb.SuspendRequest, context: Context) -> pb.SuspendResponse:
-        await _answer(context, self._hub.suspend(request.instanceId, text(request, "reason")))
+        await self._hub.suspend(request.instanceId, text(request, "reason"))
         return pb.SuspendResponse()
 
+    @_answered
     async def ResumeInstance(self, request: pb.ResumeRequest, context: Context) -> pb.ResumeResponse:
-        await _answer(context, self._hub.resume(request.instanceId, text(request, "reason")))
+        await self._hub.resume(request.instanceId, text(request, "reason"))
         return pb.ResumeResponse()
 
+    @_answered
     async def RewindInstance(
         self, request: pb.RewindInstanceRequest, context: Context
     ) -> pb.RewindInstanceResponse:
-        await _answer(context, self._hub.rewind(request.instanceId, text(request, "reason")))
+        await self._hub.rewind(request.instanceId, text(request, "reason"))
         return pb.RewindInstanceResponse()
 
+    @_answered
     async def RestartInstance(
         self, request: pb.RestartInstanceRequest, context: Context
     ) -> pb.RestartInstanceResponse:
-        return pb.RestartInstanceResponse(instanceId=await _answer(context, self._restart(request)))
-
-    async def _restart(self, request: pb.RestartInstanceRequest) -> str:
         try:
-            return await self._hub.restart(request.instanceId, new_id=request.restartWithNewInstanceId)
+            restarted = await self._hub.restart(request.instanceId, new_id=request.restartWithNewInstanceId)
         except InstanceExists as error:
             raise _StillRuns(str(error)) from None
+        return pb.RestartInstanceResponse(instanceId=restarted)
 
     async def StreamInstanceHistory(
         self, request: pb.StreamInstanceHistoryRequest, context: Context
     ) -> AsyncIterator[pb.HistoryChunk]:
+        try:
+            history = self._history(request)
+        except tuple(_CODES) as error:
+            await context.abort(_code(error), str(error))
+        for chunk in chunks(history):
+            yield chunk
+
+    def _history(self, request: pb.StreamInstanceHistoryRequest) -> list[pb.HistoryEvent]:
         instance = self._hub.get(request.instanceId)
         if instance is None:
-            await context.abort(grpc.StatusCode.NOT_FOUND, str(NoSuchInstance(request.instanceId)))
-        execution = text(request, "executionId")
-        if execution not in (None, "", instance.execution):
-            await context.abort(
-                grpc.StatusCode.NOT_FOUND,
-                f"The instance '{instance.id}' has no execution '{execution}' any more.",
+            raise NoSuchInstance(request.instanceId)
+        if text(request, "executionId") not in (None, "", instance.execution):
+            raise _NoSuchExecution(
+                f"The instance '{instance.id}' has only the execution {instance.execution}."
             )
-        for chunk in chunks(self._hub.history(instance.id)):
-            yield chunk
+        return self._hub.history(instance.id)
 
     # Many instances.
 
+    @_answered
     async def QueryInstances(
         self, request: pb.QueryInstancesRequest, context: Context
     ) -> pb.QueryInstancesResponse:
@@ -169,15 +196,13 @@ class TaskHubService(TaskHubSidecarServiceServicer):
         size = min(query.maxInstanceCount or LARGEST_PAGE, LARGEST_PAGE)
         instances = self._hub.query(instance_query(query, size + 1))
         page = first_page(instances, size, lambda instance: state(instance, query.fetchInputsAndOutputs))
-        more = StringValue(value=page[-1].instanceId) if len(instances) > len(page) else None
+        more = next_page(page[-1].instanceId) if len(instances) > len(page) else None
         return pb.QueryInstancesResponse(orchestrationState=page, continuationToken=more)
 
+    @_answered
     async def ListInstanceIds(
         self, request: pb.ListInstanceIdsRequest, context: Context
     ) -> pb.ListInstanceIdsResponse:
-        return await _answer(context, self._list_ids(request))
-
-    async def _list_ids(self, request: pb.ListInstanceIdsRequest) -> pb.ListInstanceIdsResponse:
         size = min(request.pageSize or LARGEST_PAGE, LARGEST_PAGE)
         instances = self._hub.finished(finished_query(request, size + 1))
         page = instances[:size]
@@ -186,12 +211,10 @@ class TaskHubService(TaskHubSidecarServiceServicer):
             instanceIds=[instance.id for instance in page], lastInstanceKey=more
         )
 
+    @_answered
     async def PurgeInstances(
         self, request: pb.PurgeInstancesRequest, context: Context
     ) -> pb.PurgeInstancesResponse:
-        return await _answer(context, self._purge(request))
-
-    async def _purge(self, request: pb.PurgeInstancesRequest) -> pb.PurgeInstancesResponse:
         if request.HasField("purgeInstanceFilter"):
             return await self._purge_matching(request.purgeInstanceFilter, request.recursive)
         ids = [request.instanceId] if request.instanceId else request.instanceBatch.instanceIds
@@ -221,13 +244,10 @@ class TaskHubService(TaskHubSidecarServiceServicer):
 
     # Entities.
 
+    @_answered
     async def SignalEntity(
         self, request: pb.SignalEntityRequest, context: Context
     ) -> pb.SignalEntityResponse:
-        await _answer(context, self._signal(request))
-        return pb.SignalEntityResponse()
-
-    async def _signal(self, request: pb.SignalEntityRequest) -> None:
         self._triggers.require_entity(entity_name(request.instanceId))
         await self._hub.signal_entity(
             request.instanceId,
@@ -236,13 +256,16 @@ class TaskHubService(TaskHubSidecarServiceServicer):
             at=seconds(request, "scheduledTime"),
             request_id=request.requestId or None,
         )
+        return pb.SignalEntityResponse()
 
+    @_answered
     async def GetEntity(self, request: pb.GetEntityRequest, context: Context) -> pb.GetEntityResponse:
         entity = self._hub.entity(request.instanceId)
         if entity is None or entity.state is None:
             return pb.GetEntityResponse(exists=False)
         return pb.GetEntityResponse(exists=True, entity=metadata(entity, request.includeState))
 
+    @_answered
     async def QueryEntities(
         self, request: pb.QueryEntitiesRequest, context: Context
     ) -> pb.QueryEntitiesResponse:
@@ -250,16 +273,16 @@ class TaskHubService(TaskHubSidecarServiceServicer):
         size = min(query.pageSize.value or LARGEST_PAGE, LARGEST_PAGE)
         entities = self._hub.entities(entity_query(query, size + 1))
         page = first_page(entities, size, lambda entity: metadata(entity, query.includeState))
-        more = StringValue(value=page[-1].instanceId) if len(entities) > len(page) else None
+        more = next_page(page[-1].instanceId) if len(entities) > len(page) else None
         return pb.QueryEntitiesResponse(entities=page, continuationToken=more)
 
+    @_answered
     async def CleanEntityStorage(
         self, request: pb.CleanEntityStorageRequest, context: Context
     ) -> pb.CleanEntityStorageResponse:
-        cleaned = self._hub.clean_entities(
+        removed, released = await self._hub.clean_entities(
             remove_empty=request.removeEmptyEntities, release_orphaned_locks=request.releaseOrphanedLocks
         )
-        removed, released = await _answer(context, cleaned)
         return pb.CleanEntityStorageResponse(emptyEntitiesRemoved=removed, orphanedLocksReleased=released)
 
 

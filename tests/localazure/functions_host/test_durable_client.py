@@ -214,6 +214,9 @@ def test_query_with_all_filters_over_pages(client, prefix):
     assert ids(runtime_status=[OrchestrationStatus.FAILED]) == ["failed"]
     assert ids(created_time_from=before) == ids()
     assert ids(created_time_to=before) == []
+    finish(client, "pipeline", {"value": 1}, "0")  # an id that is also the SDK's sign for the last page
+    everything = client.get_all_orchestration_states(OrchestrationQuery(max_instance_count=1))
+    assert {f"{prefix}{n}" for n in range(5)} <= {state.instance_id for state in everything}
     query = OrchestrationQuery(instance_id_prefix=prefix, fetch_inputs_and_outputs=True)
     assert client.get_all_orchestration_states(query)[1].get_input() == {"value": 1}
 

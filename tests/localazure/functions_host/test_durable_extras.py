@@ -40,6 +40,10 @@ def test_durable_http_calls_give_errors_back(host, client):
     assert call(host, client, "GET", "/teapot").get_output() == [418, "short and stout"]
 
 
+def test_a_coroutine_that_blocks_does_not_hold_up_the_host(host):
+    assert host.http.get("/blocking").text == "awake"
+
+
 def test_scheduled_tasks(host, client):
     schedules = ScheduledTaskClient(client)
     name = f"schedule-{uuid.uuid4().hex[:8]}"

@@ -53,9 +53,12 @@ def teapot(req: func.HttpRequest) -> func.HttpResponse:
 @bp.durable_client_input(client_name="client")
 async def binding(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """The configuration of the durable client binding, for clients in the test's process."""
+    return func.HttpResponse(json.dumps(_configuration(client)), mimetype="application/json")
+
+
+def _configuration(client: df.DurableFunctionsClient) -> dict:
     names = ("taskHubName", "rpcBaseUrl", "httpBaseUrl", "baseUrl", "requiredQueryStringParameters")
-    content = {name: getattr(client, name) for name in (*names, "maxGrpcMessageSizeInBytes")}
-    return func.HttpResponse(json.dumps(content), mimetype="application/json")
+    return {name: getattr(client, name) for name in (*names, "maxGrpcMessageSizeInBytes")}
 
 
 @bp.route(route="links/{id}", auth_level=OPEN)
@@ -63,6 +66,15 @@ async def binding(req: func.HttpRequest, client: df.DurableFunctionsClient) -> f
 async def links(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     payload = client.create_http_management_payload(req, req.route_params["id"])
     return func.HttpResponse(json.dumps(payload), mimetype="application/json")
+
+
+@bp.route(route="blocking", auth_level=OPEN)
+@bp.durable_client_input(client_name="client")
+async def blocking(req: func.HttpRequest, client: df.DurableFunctionsClient) -> str:
+    """Blocks the app's event loop until an orchestration has run."""
+    with df.SyncDurableFunctionsClient(json.dumps(_configuration(client))) as blocked:
+        started = blocked.schedule_new_orchestration("sleeper", input=0.01)
+        return str(blocked.wait_for_orchestration_completion(started, timeout=20).get_output())
 
 
 @bp.orchestration_trigger(context_name="context")
