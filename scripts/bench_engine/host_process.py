@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 APP = Path(__file__).with_name("app")
 HOST = "localazure.functions_host"
 IN_MEMORY = "scripts.bench_engine.in_memory_host"  # the same, its task hub without a file
-PATIENCE = 600  # seconds for one request, which may be a whole run of the workload
+PATIENCE = 120  # seconds for one request, which may be a whole run of the workload
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def running_host(module: str = HOST) -> Iterator[HostProcess]:
             with httpx.Client(base_url=_address(process, log), timeout=PATIENCE) as http:
                 yield HostProcess(process, http, log, began)
         finally:
-            process.terminate()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
             process.wait(timeout=30)
 
 

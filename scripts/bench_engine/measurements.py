@@ -10,7 +10,7 @@ from scripts.bench_engine.host_process import running_host
 from scripts.bench_engine.reporting import Run
 
 LIMIT = 120.0  # seconds for one run with its process' start; what takes longer is reported so
-SLOW = 60.0  # seconds; what took longer is not repeated
+SLOW = 30.0  # seconds; what took longer is not repeated
 
 type Say = Callable[[str], None]
 

@@ -74,7 +74,7 @@ def test_a_program_that_takes_too_long_is_ended_and_reported() -> None:
     [
         ([], True),
         ([run_of(10, 1.0)], True),
-        ([run_of(10, 61.0)], False),
+        ([run_of(10, 31.0)], False),
         ([c.Failure("> 120 s", 120)], False),
     ],
 )
