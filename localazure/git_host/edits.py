@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from localazure.git_host.repository import GitError, Repository, environment
+from localazure.git_host.repository import ZERO, GitError, Repository, environment
 
 LOGIN = "localazure"  # whom the token stands for
 SOMEBODY = {"name": LOGIN, "email": f"{LOGIN}@users.noreply.github.com"}
@@ -50,8 +50,8 @@ async def commit_edits(
         if head:
             await repository.git("read-tree", head, env=index)
         if removed:
-            paths = "\0".join([*removed, ""]).encode()
-            await repository.git("update-index", "-z", "--force-remove", "--stdin", stdin=paths, env=index)
+            lines = "".join(f"0 {ZERO}\t{path}\0" for path in removed).encode()
+            await repository.git("update-index", "-z", "--index-info", stdin=lines, env=index)
         if written:
             await repository.git("update-index", "--add", *written, env=index)
         tree = (await repository.git("write-tree", env=index)).decode().strip()

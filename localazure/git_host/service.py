@@ -18,6 +18,7 @@ from localazure.git_host.webhooks import Webhooks
 from localazure.service import Runtime
 from localazure.web import azure_error, json_body, page
 
+_PAGE = 100  # deliveries
 _HTTP = "/git/{owner}/{name}.git/{service:path}"
 
 
@@ -91,8 +92,15 @@ class GitHost:
     async def _deliveries(self, request: Request) -> Response:
         outbox = self._webhooks.outbox
         if "text/html" in request.headers.get("accept", ""):
-            return page("deliveries.html", deliveries=outbox.deliveries(), enabled=outbox.enabled)
+            return self._deliveries_page(request.query_params.get("page", ""))
         return JSONResponse({"enabled": outbox.enabled, "deliveries": outbox.deliveries()})
+
+    def _deliveries_page(self, asked: str) -> Response:
+        outbox, number = self._webhooks.outbox, max(1, int(asked) if asked.isdecimal() else 1)
+        found = outbox.deliveries()
+        shown = found[(number - 1) * _PAGE : number * _PAGE]
+        more = len(found) > number * _PAGE
+        return page("deliveries.html", deliveries=shown, enabled=outbox.enabled, number=number, more=more)
 
     async def _delivery(self, request: Request) -> Response:
         payload = self._webhooks.outbox.payload(request.path_params["guid"])

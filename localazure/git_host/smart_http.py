@@ -12,6 +12,7 @@ from email.parser import BytesParser
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive
 
 from localazure.git_host.edits import LOGIN
 from localazure.git_host.repository import Repository, environment, output_of
@@ -80,7 +81,26 @@ async def _run(request: Request, repository: Repository, service: str) -> Respon
     except BaseException:
         await _end(process, feeding)
         raise
-    return StreamingResponse(_body(process, feeding), status, headers)
+    return _WhileListening(feeding, _body(process, feeding), status, headers)
+
+
+class _WhileListening(StreamingResponse):
+    """An answer that begins before the request has ended: git's headers come at once, a push's pack takes a while."""
+
+    def __init__(
+        self,
+        feeding: asyncio.Task[None],
+        body: AsyncGenerator[bytes],
+        status: int,
+        headers: Mapping[str, str],
+    ):
+        super().__init__(body, status, headers)
+        self._feeding = feeding
+
+    async def listen_for_disconnect(self, receive: Receive) -> None:
+        """Leave the request's body to whoever feeds it to git; only after it may a disconnect be waited for."""
+        await asyncio.wait([self._feeding])
+        await super().listen_for_disconnect(receive)
 
 
 async def _feed(request: Request, process: Process) -> None:
