@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Coroutine
 import durabletask.internal.orchestrator_service_pb2 as pb
 
 from localazure.task_hub.clock import Clock
-from localazure.task_hub.model import Executor, TurnDeclined
+from localazure.task_hub.model import Executor, Status, TurnDeclined
 from localazure.task_hub.runner import Runner
 from localazure.task_hub.schedule import Alarm, Ready
 from localazure.task_hub.store import Activity, Reader, Work
@@ -153,6 +153,8 @@ class Engine:
             await self._record(lambda transitions: transitions.commit_batch(batch, conclusion))
 
     def _past(self, work: Work) -> list[pb.HistoryEvent]:
+        if work.instance.status == Status.PENDING:  # it has none yet
+            return []
         execution, past = self._histories.pop(work.instance.id, (None, []))
         return past if execution == work.instance.execution else self._reader.history(work.instance.id)
 

@@ -5,6 +5,10 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 from localazure.task_hub.store import first_messages
 from localazure.task_hub.transaction import Transaction
 
+_HOLDS_OR_ASKS = """
+SELECT EXISTS(SELECT 1 FROM entities WHERE locked_by=:id) OR EXISTS(SELECT 1 FROM inbox WHERE sender=:id)
+"""
+
 
 class Locks(Transaction):
     """A lock request goes from entity to entity of its lock set; the last grants it to its instance."""
@@ -29,6 +33,11 @@ class Locks(Transaction):
 
     def _release_locks(self, instance_id: str) -> None:
         """Free what an instance holds and withdraw what it asked for; its calls are served all the same."""
+        (concerned,) = self._db.execute(_HOLDS_OR_ASKS, {"id": instance_id}).fetchone()
+        if concerned:  # few instances lock anything
+            self._free(instance_id)
+
+    def _free(self, instance_id: str) -> None:
         freed = self._db.execute(
             "UPDATE entities SET locked_by=NULL, section=NULL WHERE locked_by=? RETURNING id", (instance_id,)
         ).fetchall()

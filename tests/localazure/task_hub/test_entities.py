@@ -5,6 +5,7 @@ import json
 import time
 from datetime import timedelta
 
+import durabletask.internal.helpers as helpers
 import durabletask.internal.orchestrator_service_pb2 as pb
 import pytest
 from durabletask import task
@@ -103,7 +104,16 @@ def count_again(ctx, turns):
     yield ctx.create_timer(timedelta(milliseconds=20))
 
 
-ALL = [echo, add_and_get, add_without_waiting, add_later, catch_failure, transfer, hold, count_again]
+ALL = [
+    echo,
+    add_and_get,
+    add_without_waiting,
+    add_later,
+    catch_failure,
+    transfer,
+    hold,
+    count_again,
+]
 
 
 async def breathe(_):
@@ -391,6 +401,60 @@ def test_a_batch_without_results_fails_its_calls_with_a_sentence(run, open_hub, 
         async with open_hub(functions=Odd(functions(ALL, [], ENTITIES), ODD[sentence])) as hub:
             assert sentence in (await hub.run("add_and_get", 1)).failure.errorMessage
             assert (await hub.run("add_and_get", 1)).output == "1"
+
+    run(scenario())
+
+
+def _messages(*messages):
+    actions = [pb.OrchestratorAction(id=n, sendEntityMessage=m) for n, m in enumerate(messages, 1)]
+    return pb.OrchestratorResponse(actions=actions)
+
+
+NAME = helpers.get_string_value(str(ONE))
+LOCK = pb.EntityLockRequestedEvent(criticalSectionId="s", lockSet=[str(ONE)])
+CALL = pb.EntityOperationCalledEvent(
+    requestId="r", operation="add", input=helpers.get_string_value("1"), targetInstanceId=NAME
+)
+UNLOCK = pb.EntityUnlockSentEvent(criticalSectionId="s", targetInstanceId=NAME)
+
+
+def test_what_a_holder_called_runs_before_its_lock_passes_on(run, open_hub, functions):
+    turns = [
+        _messages(pb.SendEntityMessageAction(entityLockRequested=LOCK)),
+        _messages(),
+        _messages(
+            pb.SendEntityMessageAction(entityOperationCalled=CALL),
+            pb.SendEntityMessageAction(entityUnlockSent=UNLOCK),
+        ),
+    ]
+
+    class Holder(Odd):
+        """Calls and releases in one turn, as the SDK does not."""
+
+        async def orchestrate(self, instance_id, *turn):
+            if instance_id == "holder":
+                return turns.pop(0) if turns else _messages()
+            return await self._functions.orchestrate(instance_id, *turn)
+
+        async def entity(self, entity_id, state, operations):
+            holders.append(self.hub.entity(entity_id).locked_by)
+            return await super().entity(entity_id, state, operations)
+
+    holders = []
+
+    async def scenario():
+        program = Holder(functions(ALL, [], ENTITIES))
+        async with open_hub(functions=program) as hub:
+            program.hub = hub.hub
+            await hub.hub.start("echo", None, "holder")
+            await hub.hub.settled()
+            await hub.hub.start("hold", None, "second")
+            await hub.hub.settled()
+            assert hub.hub.entity(str(ONE)).locked_by == "holder"
+            await hub.hub.raise_event("holder", "end")
+            await hub.hub.settled()
+            assert hub.hub.entity(str(ONE)).locked_by == "second"
+            assert (holders, value_of(hub)) == (["holder"], 1)
 
     run(scenario())
 

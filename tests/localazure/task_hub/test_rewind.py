@@ -243,7 +243,7 @@ def test_a_child_that_was_rewound_by_itself_counts_when_its_parent_is(run, open_
 def test_what_was_pending_at_the_failure_is_not_lost(run, open_hub, outcomes):
     async def scenario():
         world = World()
-        async with open_hub(ALL, world.activities, [counter]) as hub:
+        async with open_hub(ALL, world.activities, [counter], grace=0.05) as hub:
             await hub.hub.start("holder", None, "holder")
             await hub.until(lambda: (e := hub.hub.entity(str(COUNTER))) and e.locked_by)
             await hub.hub.start("meanwhile", None, "i")
