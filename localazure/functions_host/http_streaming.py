@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
 INVOCATION_HEADER = "x-ms-invocation-id"
-_OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "upgrade"}
+_OF_THE_CONNECTION = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"date", b"server"}
 
 
 class StreamedHttp:
@@ -67,7 +67,7 @@ async def open_streaming(worker: Worker) -> AsyncGenerator[StreamedHttp | None]:
 
 
 def _end_to_end(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    return [(n, v) for n, v in headers if n.lower().decode("latin-1") not in _OF_THE_CONNECTION]
+    return [(n, v) for n, v in headers if n.lower() not in _OF_THE_CONNECTION]
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:

@@ -66,12 +66,40 @@ def test_cloud_events(host, deliver):
     assert ["c1", "t", "/s", {"n": 1}] in host.notes("cloud event")
 
 
+def test_a_batch_of_cloud_events(host, deliver):
+    cloud = [{"specversion": "1.0", "id": f"b{n}", "type": "t", "source": "/s", "data": n} for n in range(3)]
+    headers = {"content-type": "application/cloudevents-batch+json"}
+    assert deliver(cloud, "ON_CLOUD_EVENT", **headers).status_code == 202
+    noted = [note[0] for note in host.notes("cloud event")]
+    assert sorted(one for one in noted if one.startswith("b")) == ["b0", "b1", "b2"]
+
+
+@pytest.mark.parametrize(("kind", "status"), [("Unsubscribe", 200), ("Surprise", 400)])
+def test_other_kinds_of_deliveries(deliver, kind, status):
+    assert deliver([event("u")], kind=kind).status_code == status
+
+
 @pytest.mark.parametrize(
-    ("function", "body", "status"),
-    [("nobody", [], 404), ("on_event", "text", 400), ("on_event", ["text"], 400)],
+    ("function", "body", "status", "says"),
+    [
+        (
+            "nobody",
+            "[]",
+            404,
+            "no Event Grid function named 'nobody'; its Event Grid functions: on_event, on_cloud",
+        ),
+        ("on_event", '"text"', 400, "every event is a JSON object"),
+        ("on_event", '["text"]', 400, "every event is a JSON object"),
+        ("on_event", '[{"id": 1}, {]', 400, "line 1 column 14"),
+        ("on_event", "[" * 100_000, 400, "no event and no array of events"),
+        ("on_event", "", 400, "line 1 column 1"),
+    ],
 )
-def test_what_is_wrong_is_refused(deliver, function, body, status):
-    assert deliver(body, function).status_code == status
+def test_what_is_wrong_is_refused(host, key, function, body, status, says):
+    headers = {"aeg-event-type": "Notification", "x-functions-key": key}
+    answer = host.http.post(PATH, params={"functionName": function}, content=body, headers=headers)
+    assert answer.status_code == status
+    assert says in answer.text
 
 
 def test_the_key_is_needed(host):

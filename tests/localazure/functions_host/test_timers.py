@@ -97,7 +97,7 @@ def test_a_timer_that_is_not_watched_forgets_what_it_missed(start_surface, tmp_p
     host = start_surface("--clock", "manual")
     advance(host, key, hours=11)
     assert host.notes("twice") == []
-    advance(host, key, hours=1)
+    advance(host, key, hours=1.1)
     assert host.notes("twice") == [False]
 
 
