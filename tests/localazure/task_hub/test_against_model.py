@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import durabletask.internal.orchestrator_service_pb2 as pb
+import pytest
 from durabletask.entities import EntityInstanceId
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -318,4 +319,5 @@ HubMachine.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+HubMachine.TestCase.pytestmark = pytest.mark.timeout(900)  # to find the shortest way to a failure takes time
 TestAgainstModel = HubMachine.TestCase
