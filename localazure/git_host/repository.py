@@ -81,13 +81,22 @@ class Repository:
         command = shlex.join([sys.executable, "-IS", post_receive.__file__, str(port_file)])
         hook.write_text(f"#!/bin/sh\nexec {command}\n")
         hook.chmod(0o755)
-        for key, value in {
-            "core.hooksPath": str(hook.parent),  # or a person's own global hooks path would win
-            "gc.auto": "0",  # a forced push's old commits stay readable
-            "receive.denyDeleteCurrent": "ignore",
-            "http.getanyfile": "false",  # the smart protocol alone
-        }.items():
-            await self.git("config", key, value)
+        await self._configure(
+            {
+                "core.hookspath": str(hook.parent),  # or a person's own global hooks path would win
+                "gc.auto": "0",  # a forced push's old commits stay readable
+                "receive.denydeletecurrent": "ignore",
+                "http.getanyfile": "false",  # the smart protocol alone
+            }
+        )
+
+    async def _configure(self, wanted: Mapping[str, str]) -> None:
+        """Set what differs: mostly nothing, and each setting is a process."""
+        listed = (await self.git("config", "--local", "--list", "-z")).decode().split("\0")
+        known = dict(line.split("\n", 1) for line in listed if "\n" in line)
+        for key, value in wanted.items():
+            if known.get(key) != value:
+                await self.git("config", key, value)
 
     async def git(self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
         """Run `git <arguments>` here; its output. Raises `GitError`."""

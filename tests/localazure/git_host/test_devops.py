@@ -286,13 +286,15 @@ def test_what_is_refused_and_how(azure, devops, token, clone):
     assert {path: get(path).json()["typeKey"] for path in elsewhere} == elsewhere
 
 
-@pytest.mark.parametrize(
-    ("version", "key"),
-    [(None, "VssVersionNotSpecifiedException"), ("9.0", "VssVersionOutOfRangeException"),
-     ("seven", "InvalidArgumentValueException")],
-)  # fmt: skip
-def test_an_api_version_is_required(devops, version, key):
-    assert devops("GET", "", 400, version=version).json()["typeKey"] == key
+def test_an_api_version_is_required(devops):
+    refusals = {
+        None: "VssVersionNotSpecifiedException",
+        "9.0": "VssVersionOutOfRangeException",
+        "seven": "InvalidArgumentValueException",
+    }
+    assert {
+        version: devops("GET", "", 400, version=version).json()["typeKey"] for version in refusals
+    } == refusals
 
 
 def test_the_version_may_come_with_accept_and_the_token_as_basic_or_bearer(azure, token):

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from localazure.config import Config, GitWebhook
-from tests.localazure.git_host.working_copy import REPOSITORY, ZERO
+from localazure.git_host import GitHost
+from tests.localazure.git_host.working_copy import REPOSITORY, ZERO, Clone, bare
 
 EVENTS = ["git.push", "git.pullrequest.created", "git.pullrequest.updated", "git.pullrequest.merged"]
 
@@ -98,6 +99,23 @@ def test_only_some_answers_are_tried_again(azure, clone, receiver, wait, answers
     wait(lambda: [one["status"] for one in told()] == [status])
     assert told()[0]["attempts"] == attempts == len(receiver.received)
     assert len({got.body for got in receiver.received}) == 1
+
+
+def test_what_waits_to_be_tried_again_survives_a_restart(make_runtime, serving_again, receiver, tmp_path):
+    hook = {"target": "/hooks/devops", "kind": "azure-devops"}
+    repositories = [{"name": REPOSITORY, "webhooks": [hook]}]
+    runtime = make_runtime(
+        Config.model_validate({"repositories": repositories, "git_host": {"retry_seconds": [2]}})
+    )
+    receiver.statuses = [503]
+    with serving_again(runtime, [GitHost(runtime)]):
+        clone = Clone(tmp_path / "clone", bare(runtime))
+        clone.commit(a="1")
+        clone.push("origin", "HEAD:main")
+        receiver.wait_for(1)
+    with serving_again(runtime, [GitHost(runtime)]):
+        first, second = receiver.wait_for(2)
+    assert first.body == second.body
 
 
 def test_gone_ends_the_subscription_until_it_is_enabled_again(azure, token, clone, receiver, wait):

@@ -4,8 +4,6 @@ import base64
 import io
 import tarfile
 
-import pytest
-
 from tests.localazure.git_host.working_copy import REPOSITORY, ZERO
 
 
@@ -97,31 +95,32 @@ def test_tarball_has_one_top_folder(api, clone):
     }
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        ("/contents/nothing", 404),
-        ("/contents/a?ref=nowhere", 404),
-        ("/contents/a?ref=main~1", 404),
-        ("/contents/a?ref=--all", 404),
-        ("/git/trees/nowhere", 404),
-        ("/git/blobs/nowhere", 404),
-        (f"/git/blobs/{ZERO}", 404),
-        ("/git/ref/heads/nowhere", 404),
-        ("/git/ref/heads", 404),
-        ("/branches/nowhere", 404),
-        ("/compare/main", 404),
-        ("/compare/main...nowhere", 404),
-        ("/commits/nowhere", 422),
-        (f"/commits/{ZERO}", 422),
-        (f"/commits/{ZERO}/status", 422),
-        ("/tarball/nowhere", 404),
-    ],
-)
-def test_what_is_not_there(api, clone, path, status):
+def test_what_is_not_there(azure, token, clone):
     clone.commit(a="1")
     clone.push()
-    assert api("GET", path, status).json()["message"]
+    refusals = {
+        "/contents/nothing": 404,
+        "/contents/a?ref=nowhere": 404,
+        "/contents/a?ref=main~1": 404,
+        "/contents/a?ref=--all": 404,
+        "/contents/a/%2e%2e/%2e%2e/x": 404,
+        "/git/trees/nowhere": 404,
+        "/git/blobs/nowhere": 404,
+        f"/git/blobs/{ZERO}": 404,
+        "/git/ref/heads/nowhere": 404,
+        "/git/ref/heads": 404,
+        "/branches/nowhere": 404,
+        "/compare/main": 404,
+        "/compare/main...nowhere": 404,
+        "/commits/nowhere": 422,
+        f"/commits/{ZERO}": 422,
+        f"/commits/{ZERO}/status": 422,
+        "/tarball/nowhere": 404,
+    }
+    headers = {"authorization": f"token {token}"}
+    got = {path: azure.http.get(f"/api/v3/repos/{REPOSITORY}{path}", headers=headers) for path in refusals}
+    assert {path: answer.status_code for path, answer in got.items()} == refusals
+    assert all(answer.json()["message"] and answer.json()["documentation_url"] for answer in got.values())
 
 
 def test_authentication(azure):

@@ -61,23 +61,14 @@ def test_clone_push_and_fetch(git, receiver, tmp_path):
     assert "non-fast-forward" in stale.stderr
 
 
-@pytest.mark.parametrize(
-    ("url", "said"),
-    [
-        ("{host}/git/plants/fleet.git", "could not read Username"),
-        ("{wrong}/git/plants/fleet.git", "Authentication failed"),
-        ("{login}/git/plants/other.git", "not found"),
-    ],
-)
-def test_who_may_not(git, url, said):
-    refused = git("ls-remote", url)
-    assert refused.returncode == 128
-    assert said in refused.stderr
-
-
-@pytest.mark.parametrize(
-    "path", ["config", "HEAD", "hooks/post-receive", "objects/info/packs", "../../git.db"]
-)
-def test_nothing_but_the_smart_protocol_is_served(azure, token, path):
-    url = f"/git/{REPOSITORY}.git/{path.replace('..', '%2e%2e')}"
-    assert azure.http.get(url, auth=("", token)).status_code == 404
+def test_who_may_not(git, azure, token):
+    refusals = {
+        "{host}/git/plants/fleet.git": "could not read Username",
+        "{wrong}/git/plants/fleet.git": "Authentication failed",
+        "{login}/git/plants/other.git": "not found",
+    }
+    told = {url: git("ls-remote", url) for url in refusals}
+    assert {url: said for url, said in refusals.items() if said in told[url].stderr} == refusals
+    hidden = ["config", "HEAD", "hooks/post-receive", "objects/info/packs", "%2e%2e/%2e%2e/git.db"]
+    answers = {path: azure.http.get(f"/git/{REPOSITORY}.git/{path}", auth=("", token)) for path in hidden}
+    assert {answer.status_code for answer in answers.values()} == {404}  # the smart protocol alone
