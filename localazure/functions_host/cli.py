@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from localazure import resolver
-from localazure.functions_host.check import CannotCheck, check
 from localazure.functions_host.host import HostOptions
 from localazure.functions_host.report import app_frames, set_up_logging
 from localazure.functions_host.serving import serve
@@ -133,6 +132,8 @@ def check_orchestrators(
     folder: AppFolder = Path(),
 ) -> None:
     """Look through the source of orchestrators for what a replay would see differently. Runs nothing."""
+    from localazure.functions_host.check import CannotCheck, check  # a start does without
+
     try:
         report = check(paths or [folder], folder.resolve())
     except CannotCheck as error:
