@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 
 from localazure.documents import Documents
-from localazure.identity.tokens import Tokens
+from localazure.identity.tokens import Claims, Tokens
 from localazure.machine_learning.events import Events
-from localazure.machine_learning.routing import Json, Scope
+from localazure.machine_learning.routing import Json, Scope, principal
 from localazure.machine_learning.storage import Storage
 from localazure.service import Runtime
 from localazure.web import azure_error
@@ -29,9 +29,10 @@ class Context:
     events: Events
     tokens: Tokens
 
-    def authorize(self, request: Request) -> None:
-        """Refuses with 401 a request without a valid bearer token for Azure's management or for Azure ML."""
-        audience = str(self.tokens.authorize(request)["aud"]).rstrip("/")
+    def authorize(self, request: Request) -> Claims:
+        """The token's claims; refuses with 401 a request without a valid one for Azure's management or Azure ML."""
+        claims = self.tokens.authorize(request)
+        audience = str(claims["aud"]).rstrip("/")
         management = (self.runtime.addresses.azure, *_MANAGEMENT)
         if audience not in management and not audience.startswith(_MACHINE_LEARNING):
             raise azure_error(
@@ -39,20 +40,22 @@ class Context:
                 "InvalidAuthenticationTokenAudience",
                 f"The token is for {audience}, not for {management[0]}.",
             )
+        return claims
 
 
 def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def system_data(created: str | None = None) -> Json:
-    """ARM's record of who touched a resource and when."""
-    now = timestamp()
+def system_data(created: str | None = None, *, old: Json | None = None) -> Json:
+    """ARM's record of who touched a resource and when; `old` is the record so far, `created` its time alone."""
+    now, who = timestamp(), principal.get()
     return {
         "createdAt": created or now,
-        "createdBy": "localazure",
-        "createdByType": "Application",
+        "createdBy": who.name,
+        "createdByType": who.kind,
+        **{key: value for key, value in (old or {}).items() if key.startswith("created")},
         "lastModifiedAt": now,
-        "lastModifiedBy": "localazure",
-        "lastModifiedByType": "Application",
+        "lastModifiedBy": who.name,
+        "lastModifiedByType": who.kind,
     }

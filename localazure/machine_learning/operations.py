@@ -15,6 +15,7 @@ from typing import Literal, Self
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from localazure.machine_learning.api_versions import LATEST
 from localazure.machine_learning.context import Context, timestamp
 from localazure.machine_learning.routing import Call, Json, not_found, route
 from localazure.web import azure_error
@@ -251,13 +252,13 @@ class Operations:
 
     def _headers(self, operation: Operation) -> dict[str, str]:
         return {
-            "Azure-AsyncOperation": f"{self._base}/mfeOperationsStatus/{operation.id}",
+            "Azure-AsyncOperation": f"{self._base}/mfeOperationsStatus/{operation.id}?api-version={LATEST}",
             "x-ms-async-operation-timeout": "PT1H",
             "Retry-After": self._retry_after,
         }
 
     def _result_url(self, operation: Operation) -> str:
-        return f"{self._base}/mfeOperationResults/{operation.id}"
+        return f"{self._base}/mfeOperationResults/{operation.id}?api-version={LATEST}"
 
     @property
     def _retry_after(self) -> str:

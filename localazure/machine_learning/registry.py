@@ -1,7 +1,6 @@
 """Registries: discovery, imports from workspaces, and temporary places to upload to."""
 
 import re
-import uuid
 from collections.abc import Sequence
 
 from starlette.responses import JSONResponse, Response
@@ -10,19 +9,23 @@ from starlette.routing import BaseRoute
 from localazure.machine_learning.arm import workspace_guid
 from localazure.machine_learning.assets import code_container, read_asset, upload_reference, write_asset
 from localazure.machine_learning.context import Context
-from localazure.machine_learning.model_paths import model_location
+from localazure.machine_learning.operations import Operations
 from localazure.machine_learning.routing import REGISTRY, Call, Json, Scope, not_found, route
 from localazure.machine_learning.storage import Location, locate
 from localazure.web import azure_error
 
 _SOURCE = re.compile(
-    r"azureml://locations/[^/]+/workspaces/(?P<guid>[^/]+)/(?P<kind>models)/(?P<name>[^/]+)/versions/(?P<version>.+)"
+    r"azureml://locations/[^/]+/workspaces/(?P<guid>[^/]+)/(?P<kind>models|environments|data)"
+    r"/(?P<name>[^/]+)/versions/(?P<version>.+)"
 )
+_API_VERSION = "2021-10-01-dataplanepreview"
+_URI = {"models": "modelUri", "data": "dataUri"}  # the property that says where an asset's files lie
 
 
 class RegistryPlane:
-    def __init__(self, context: Context):
+    def __init__(self, context: Context, operations: Operations):
         self._context = context
+        self._operations = operations
         self._azure = context.runtime.addresses.azure
 
     @property
@@ -49,26 +52,30 @@ class RegistryPlane:
         }
 
     def import_asset(self, call: Call) -> Response:
-        """Copies the model's files at once; the registry shows the model after its propagation delay."""
+        """Copies the asset; the registry shows it when the operation has ended and it has spread to this region."""
         scope = call.scope(self._context.scopes)
-        wanted = call.body.get("properties") or {}
-        match = _SOURCE.fullmatch(str(wanted.get("sourceAssetId")))
+        wanted = call.required("properties")
+        match = _SOURCE.fullmatch(str(call.required("properties", "sourceAssetId")))
         if match is None:
             raise azure_error(
-                400, "UserError", f"sourceAssetId {wanted.get('sourceAssetId')!r} is no workspace model."
+                400,
+                "UserError",
+                f"sourceAssetId {wanted['sourceAssetId']!r} is no model, environment or data asset of a workspace.",
             )
-        source = self._workspace(match["guid"])
-        resource = read_asset(self._context, source, match["kind"], match["name"], match["version"])
+        source, kind = self._workspace(match["guid"]), match["kind"]
+        resource = read_asset(self._context, source, kind, match["name"], match["version"])
         name = wanted.get("destinationName") or match["name"]
         version = wanted.get("destinationVersion") or match["version"]
-        self._import(source, resource, scope, name, version)
-        operation = f"{self._azure}{call.url_path.removesuffix('/import')}/operations/{uuid.uuid4().hex}"
-        return Response(status_code=202, headers={"Location": operation, "Retry-After": "1"})
+        operation = self._operations.begin("imports", f"{scope.key}/{kind}/{name}/{version}", "Importing")
+        self._import(source, resource, scope, kind, name, version, operation.seconds or 0.0)
+        operations = f"{self._azure}{call.url_path.removesuffix('/import')}/operations"
+        url = f"{operations}/{operation.id}?api-version={_API_VERSION}"
+        return Response(status_code=202, headers={"Location": url, "Retry-After": "1"})
 
     def operation(self, call: Call) -> Response:
-        """An import is done when its POST has answered; this answers for it as Azure's finished operations do."""
         call.scope(self._context.scopes)
-        return Response(status_code=200)
+        url = f"{self._azure}{call.url_path}?api-version={_API_VERSION}"
+        return self._operations.outcome(self._operations.get(call.path["operation"]), url)
 
     def upload_place(self, call: Call) -> Response:
         scope = call.scope(self._context.scopes)
@@ -80,20 +87,27 @@ class RegistryPlane:
         location = locate(str(call.body.get("blobUri")), "")
         return upload_reference(self._context, location.container)
 
-    def _import(self, source: Scope, resource: Json, registry: Scope, name: str, version: str) -> None:
-        target = Location(registry.container, f"models/{name}/{version}")
-        properties = {
-            **resource["properties"],
-            "modelUri": self._context.storage.url(target),
-            "isArchived": False,
-        }
-        delay = next(
+    def _import(
+        self,
+        source: Scope,
+        resource: Json,
+        registry: Scope,
+        kind: str,
+        name: str,
+        version: str,
+        seconds: float,
+    ) -> None:
+        properties: Json = {**resource["properties"], "isArchived": False}
+        if uri := properties.get(_URI.get(kind, "")):
+            target = Location(registry.container, f"{kind}/{name}/{version}")
+            self._context.storage.copy(locate(uri, source.name), target)
+            properties[_URI[kind]] = self._context.storage.url(target)
+        spreading = next(
             item.propagation_seconds
             for item in self._context.runtime.config.registries
             if item.name == registry.name
         )
-        self._context.storage.copy(model_location(resource, source.name), target)
-        write_asset(self._context, registry, "models", name, version, properties, delay)
+        write_asset(self._context, registry, kind, name, version, properties, seconds + spreading)
 
     def _workspace(self, guid: str) -> Scope:
         for scope in self._context.scopes.values():

@@ -40,7 +40,7 @@ class MachineLearning:
         self._rooms = (
             Arm(context),
             Assets(context),
-            RegistryPlane(context),
+            RegistryPlane(context, operations),
             jobs,
             History(context),
             BatchEndpoints(context, operations, jobs.submit),

@@ -241,6 +241,7 @@ def workspace_client(runtime: Runtime, prefix: str = "", suffix: str = "") -> It
     with httpx.Client(
         base_url=f"{runtime.addresses.azure}{prefix}{workspace}{suffix}",
         headers={"Authorization": f"Bearer {token}"},
+        params={"api-version": "2025-12-01"},
         verify=ssl.create_default_context(cafile=str(runtime.ca_bundle)),
     ) as session:
         yield session
