@@ -260,7 +260,7 @@ def test_purge_takes_finished_instances_alone(client, prefix):
 
 
 def test_history_of_large_events_comes_in_chunks(client):
-    done = finish(client, "large", {"text": "x", "times": 12_000_000})
+    done = finish(client, "large", {"text": "x", "times": 6_000_000})
     history = client.get_orchestration_history(done.instance_id)
     assert sum(type(event).__name__ == "TaskCompletedEvent" for event in history) == 2
 

@@ -165,7 +165,9 @@ def test_queries_over_pages(client, host, key):
 def test_clean_up_removes_what_is_empty(client, host, key):
     entity = EntityInstanceId("journal", key)
     client.signal_entity(entity, "add", 1)
+    host.until(lambda: client.get_entity(entity))
     client.signal_entity(entity, "clear")
-    host.until(lambda: client.clean_entity_storage().empty_entities_removed)
     query = EntityQuery(instance_id_starts_with=str(entity), include_transient=True)
+    host.until(lambda: client.get_entity(entity) is None and client.get_all_entities(query))
+    assert client.clean_entity_storage().empty_entities_removed >= 1
     assert client.get_all_entities(query) == []
