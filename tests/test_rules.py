@@ -30,7 +30,8 @@ HEAVY = ("tensorflow", "mlflow", "pandas", "deltalake", "numpy")
 # package → the folders and files (below the root) that may import it
 ALLOWED = {
     **dict.fromkeys(
-        SERVICE_SDKS, ("busbar/clients/", "busbar/api.py", "demo/", "tests/", "localazure/", "ml_components/")
+        SERVICE_SDKS,
+        ("busbar/clients/", "busbar/api.py", "demo/", "tests/", "localazure/", "ml_components/", "scripts/"),
     ),
     **dict.fromkeys(
         DURABLE,
