@@ -23,6 +23,7 @@ from localazure.identity import Identity
 from localazure.runtime import open_runtime
 from localazure.service import Runtime, Service
 from localazure.tls import ensure_certificates
+from localazure.unimplemented import Unimplemented, wrong_method
 from localazure.web import Refusal, page, refuse
 
 
@@ -86,14 +87,16 @@ def application(runtime: Runtime, emulators: Sequence[Service]) -> Starlette:
             yield
 
     async def index(_: Request) -> Response:
-        return page("index.html", runtime=runtime)
+        return page("index.html", runtime=runtime, missing=unimplemented.requests)
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    own = [Route("/", index), Route("/health", health)]
+    unimplemented = Unimplemented()
+    own = [Route("/", index), Route("/health", health), *unimplemented.routes]
     routes = [*own, *(route for emulator in emulators for route in emulator.routes)]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Refusal: refuse})
+    handlers = {Refusal: refuse, 404: unimplemented.no_route, 405: wrong_method}
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
 
 
 class _Beside(uvicorn.Server):
