@@ -25,9 +25,10 @@ class _Server(uvicorn.Server):
 
 async def serve(options: HostOptions, settings: HostSettings, port: int) -> None:
     """Serve until SIGTERM or SIGINT; requests under way may finish. Raises what `open_host` raises."""
-    listener = _listen(port)
+    listener = _bind(port)
     base = f"http://127.0.0.1:{listener.getsockname()[1]}"
     async with open_host(options, settings, base) as host:
+        _listen(listener, port)  # not before: who can connect finds the app
         server = _server(host)
         _end_on_signals(server)
         print_start(base, host.functions, host.remarks)
@@ -45,17 +46,27 @@ def _end_on_signals(server: uvicorn.Server) -> None:
         asyncio.get_running_loop().add_signal_handler(number, end)
 
 
-def _listen(port: int) -> socket.socket:
+def _bind(port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
+    with _refusing(port):
         listener.bind(("127.0.0.1", port))
+    return listener
+
+
+def _listen(listener: socket.socket, port: int) -> None:
+    with _refusing(port):  # another program may have begun to listen since
         listener.listen()
+
+
+@contextlib.contextmanager
+def _refusing(port: int) -> Generator[None]:
+    try:
+        yield
     except OSError as error:
         raise SettingsError(
             f"Port {port} cannot be used: {error.strerror}{_holder(port)}. Choose another with --port."
         ) from None
-    return listener
 
 
 def _holder(port: int) -> str:
