@@ -138,6 +138,23 @@ class Operations(_Section):
         }
 
 
+class Quotas(_Section):
+    """Azure ML's limits of one region and subscription, all kinds of endpoints together."""
+
+    endpoints: int = Field(default=100, ge=1)
+    deployments: int = Field(default=500, ge=1)
+    deployments_per_endpoint: int = Field(default=20, ge=1)
+
+
+class OnlineServing(_Section):
+    """Scoring processes of online deployments: one without requests for `idle_seconds` ends, and more than `max_idle`
+    idle ones never live. `seed` makes the split of traffic repeatable."""
+
+    max_idle: int = Field(default=4, ge=0)
+    idle_seconds: float = Field(default=300.0, gt=0)
+    seed: int | None = None
+
+
 class Config(_Section):
     """The whole of a local Azure. `settings` are the app's settings, with `{placeholders}`; `secrets` names secrets of
     the app's own, generated once and put into settings as `{secret:name}`."""
@@ -149,6 +166,8 @@ class Config(_Section):
     workspaces: tuple[Workspace, ...] = ()
     registries: tuple[Registry, ...] = ()
     operations: Operations = Operations()
+    quotas: Quotas = Quotas()
+    online: OnlineServing = OnlineServing()
     containers: tuple[str, ...] = ()
     event_grid: EventGrid = EventGrid()
     repositories: tuple[GitRepository, ...] = ()

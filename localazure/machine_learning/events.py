@@ -34,11 +34,16 @@ class Events:
         self._emit(scope, "ModelRegistered", f"models/{name}:{version}", data)
 
     def model_deployed(
-        self, scope: Scope, endpoint: str, deployment: str, resource: Mapping[str, Any]
+        self,
+        scope: Scope,
+        endpoint: str,
+        deployment: str,
+        resource: Mapping[str, Any],
+        compute_type: str = "BATCH",
     ) -> None:
         data = {
             "ServiceName": endpoint,
-            "ServiceComputeType": "BATCH",
+            "ServiceComputeType": compute_type,
             "ModelIds": _model_ids(resource["properties"]),
             "ServiceTags": resource.get("tags") or {},
             "ServiceProperties": {
@@ -82,5 +87,6 @@ def experiment_id(run: Mapping[str, Any]) -> str:
 
 
 def _model_ids(properties: Mapping[str, Any]) -> str:
-    asset = (properties.get("model") or {}).get("assetId", "")
+    model = properties.get("model") or {}
+    asset = model if isinstance(model, str) else model.get("assetId", "")
     return ":".join(asset.split("/")[-3::2]) if asset else ""

@@ -5,7 +5,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +19,13 @@ class CommandFailed(RuntimeError):
 
 
 async def run_command(
-    command: str, *, folder: Path, log: Path, variables: Mapping[str, str], started: Callable[[int], object]
+    command: str,
+    *,
+    folder: Path,
+    log: Path,
+    variables: Mapping[str, str],
+    started: Callable[[int], object],
+    pass_fds: Sequence[int] = (),
 ) -> None:
     """Run `command` with bash in `folder`/code, both streams into `log`; `started` is told the group's pid at once.
 
@@ -35,7 +41,7 @@ async def run_command(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
-            pass_fds=[lock.fileno()],
+            pass_fds=[lock.fileno(), *pass_fds],
             start_new_session=True,
         )  # fmt: skip
     started(process.pid)

@@ -14,6 +14,10 @@ from localazure.machine_learning.events import Events
 from localazure.machine_learning.history import History
 from localazure.machine_learning.jobs import Jobs
 from localazure.machine_learning.mlflow import MLflow
+from localazure.machine_learning.online_deployments import OnlineDeployments
+from localazure.machine_learning.online_endpoints import OnlineEndpoints
+from localazure.machine_learning.online_scoring import OnlineScoring
+from localazure.machine_learning.online_serving import Serving
 from localazure.machine_learning.operations import Operations
 from localazure.machine_learning.registry import RegistryPlane
 from localazure.machine_learning.routing import scopes
@@ -36,6 +40,7 @@ class MachineLearning:
         )
         self._runner = Runner(context)
         self._operations = operations = Operations(context)
+        self._serving = serving = Serving(context, operations)
         jobs = Jobs(context, operations, self._runner)
         self._rooms = (
             Arm(context),
@@ -44,6 +49,9 @@ class MachineLearning:
             jobs,
             History(context),
             BatchEndpoints(context, operations, jobs.submit),
+            OnlineEndpoints(context, operations, serving),
+            OnlineDeployments(context, operations, serving),
+            OnlineScoring(context, serving),
             MLflow(context),
             operations,
         )
@@ -56,11 +64,13 @@ class MachineLearning:
         """Creates the containers of workspaces and registries and takes up the jobs a dead server left."""
         self._context.storage.ensure_containers(scope.container for scope in self._context.scopes.values())
         await self._operations.start()
+        await self._serving.start()
         await self._runner.start()
 
     async def stop(self) -> None:
         """Ends the jobs' processes; what was not finished runs again at the next start."""
         await self._runner.stop()
+        await self._serving.stop()
         await self._operations.stop()
         self._context.storage.close()
         self._context.documents.close()

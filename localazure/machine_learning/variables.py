@@ -12,33 +12,41 @@ from localazure.machine_learning.runs import Run
 _INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
 
-def job_variables(
-    context: Context, scope: Scope, run: Run, venv: Path, asked: Mapping[str, str]
-) -> dict[str, str]:
-    """What Azure ML sets for a job, plus the addresses that stand in for Azure's; `asked` are the job's own."""
+def process_variables(context: Context, scope: Scope, venv: Path) -> dict[str, str]:
+    """What every process of a workspace is given: its environment, and the addresses that stand in for Azure's."""
     runtime = context.runtime
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    token, _ = context.tokens.issue(runtime.addresses.azure)
     return {
         **inherited,
         "PATH": os.pathsep.join([str(venv / "bin"), inherited.get("PATH", os.defpath)]),
         "VIRTUAL_ENV": str(venv),
         "PYTHONUNBUFFERED": "1",
-        "AZUREML_RUN_ID": run.name,
-        "AZUREML_ROOT_RUN_ID": run.parent or run.name,
-        "AZUREML_EXPERIMENT_NAME": run.experiment,
         "AZUREML_ARM_SUBSCRIPTION": scope.subscription,
         "AZUREML_ARM_RESOURCEGROUP": scope.group,
         "AZUREML_ARM_WORKSPACE_NAME": scope.name,
-        "MLFLOW_TRACKING_URI": f"{runtime.addresses.azure}/mlflow/v1.0{scope.arm_id}",
-        "MLFLOW_TRACKING_TOKEN": token,
-        "MLFLOW_RUN_ID": run.name,
-        "MLFLOW_EXPERIMENT_NAME": run.experiment,
         "AZURE_STORAGE_ENDPOINT": runtime.addresses.storage_ip,
         "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
         "IDENTITY_ENDPOINT": f"{runtime.addresses.azure}/msi/token",
         "IDENTITY_HEADER": runtime.secrets["identity_header"],
         "SSL_CERT_FILE": str(runtime.ca_bundle),
         "REQUESTS_CA_BUNDLE": str(runtime.ca_bundle),
+    }
+
+
+def job_variables(
+    context: Context, scope: Scope, run: Run, venv: Path, asked: Mapping[str, str]
+) -> dict[str, str]:
+    """What Azure ML sets for a job, plus the addresses that stand in for Azure's; `asked` are the job's own."""
+    azure = context.runtime.addresses.azure
+    token, _ = context.tokens.issue(azure)
+    return {
+        **process_variables(context, scope, venv),
+        "AZUREML_RUN_ID": run.name,
+        "AZUREML_ROOT_RUN_ID": run.parent or run.name,
+        "AZUREML_EXPERIMENT_NAME": run.experiment,
+        "MLFLOW_TRACKING_URI": f"{azure}/mlflow/v1.0{scope.arm_id}",
+        "MLFLOW_TRACKING_TOKEN": token,
+        "MLFLOW_RUN_ID": run.name,
+        "MLFLOW_EXPERIMENT_NAME": run.experiment,
         **asked,
     }

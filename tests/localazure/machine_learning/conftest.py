@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from localazure import resolver, secrets
 from localazure.azurite import Azurite, start_azurite
-from localazure.config import Compute, Config, Ports, Registry, Workspace
+from localazure.config import Compute, Config, OnlineServing, Ports, Registry, Workspace
 from localazure.identity import Identity, Tokens
 from localazure.machine_learning import MachineLearning
 from localazure.machine_learning.storage import Location, Storage
@@ -173,6 +173,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         ),
         registries=(Registry(name=REGISTRY, resource_group=GROUP, propagation_seconds=1.5),),
         ports=azurite.ports,
+        online=OnlineServing(seed=1),
     )
     addresses = Addresses(
         azure=f"https://localhost:{free_port()}",
