@@ -23,6 +23,7 @@ def environment(runtime: Runtime) -> dict[str, str]:
         "IDENTITY_ENDPOINT": f"{azure}/msi/token",
         "IDENTITY_HEADER": runtime.secrets["identity_header"],
         "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",  # a developer's own login stays out of it
+        "AZURE_SUBSCRIPTION_ID": runtime.config.subscription_id,
         "REQUESTS_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,
         "LOCALAZURE_URL": azure,
@@ -75,6 +76,12 @@ def _git_remotes(runtime: Runtime) -> dict[str, str]:
         )
         for repository in runtime.config.repositories
     }
+
+
+def read_environment(state: Path) -> dict[str, str]:
+    """What `write_environment` wrote."""
+    assignments = shlex.split((state / "environment").read_text())
+    return dict(assignment.split("=", 1) for assignment in assignments)
 
 
 def write_environment(runtime: Runtime) -> Path:

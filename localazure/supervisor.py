@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
@@ -24,6 +24,7 @@ from localazure.tls import ensure_certificates
 RESTARTS = 3  # within this many seconds; more means that it cannot run
 RESTARTS_WITHIN_SECONDS = 60.0
 APP = "functions"
+PARTS = ("azurite", "azure", APP)
 LEAN = {"MALLOC_ARENA_MAX": "2"}  # glibc gives every thread an arena of its own and never gives it back
 _STOP_SECONDS = 10.0
 _LOOK_SECONDS = 0.03
@@ -89,14 +90,30 @@ def read_state(state: Path) -> dict[str, Any]:
 
 
 class Supervisor:
-    """Runs one local Azure until it is told to stop; `say` tells the person what happens."""
+    """Runs `parts` of one local Azure until it is told to stop; `say` tells the person what happens.
 
-    def __init__(self, config_path: Path, runtime: Runtime, say: Callable[[str], None]):
+    Raises `SupervisorError` when a part is asked for that the configuration lacks.
+    """
+
+    def __init__(
+        self, config_path: Path, runtime: Runtime, say: Callable[[str], None], parts: Collection[str] = PARTS
+    ):
         self._runtime, self._say = runtime, say
         self._stopping = asyncio.Event()
         self._failure: SupervisorError | None = None
         self._ready = False
-        self._children = _children(config_path.absolute(), runtime)
+        self._children = [
+            child for child in _children(config_path.absolute(), runtime) if child.name in parts
+        ]
+        if not self._children:
+            raise SupervisorError(
+                f"{config_path} has no `functions`: name the app's folder there, or start something else"
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parts that run."""
+        return tuple(child.name for child in self._children)
 
     async def run(self, when_ready: Callable[[], None]) -> None:
         """Start everything, call `when_ready`, and supervise until SIGTERM, SIGINT or SIGHUP.
@@ -193,6 +210,8 @@ class Supervisor:
         body = {
             "supervisor": os.getpid(),
             "ready": self._ready,
+            "parts": self.names,
+            "ports": {child.name: child.ports for child in self._children},
             "children": {child.name: child.process.pid for child in self._children if child.process},
             "addresses": asdict(self._runtime.addresses),
         }
