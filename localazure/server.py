@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from starlette.routing import BaseRoute, Route
 from localazure.azurite import START_SECONDS, create_containers
 from localazure.email import Email
 from localazure.event_grid import EventGrid
+from localazure.faults import Faults
+from localazure.faults.http import FaultyHttp
+from localazure.faults.service import FaultsAdmin
 from localazure.git_host import GitHost
 from localazure.identity import Identity
 from localazure.runtime import open_runtime
@@ -42,6 +46,7 @@ def services(runtime: Runtime) -> list[Service]:
         git_host,
         Containers(runtime),
         MachineLearning(runtime, event_grid.emit),
+        FaultsAdmin(runtime),
     ]
 
 
@@ -75,7 +80,7 @@ async def _listening(port: int) -> None:
                 return
 
 
-def application(runtime: Runtime, emulators: Sequence[Service]) -> Starlette:
+def application(runtime: Runtime, emulators: Sequence[Service]) -> FaultyHttp:
     """One app that answers for all `emulators`, starts them in order and stops them in reverse."""
 
     @asynccontextmanager
@@ -96,7 +101,13 @@ def application(runtime: Runtime, emulators: Sequence[Service]) -> Starlette:
     own = [Route("/", index), Route("/health", health), *unimplemented.routes]
     routes = [*own, *(route for emulator in emulators for route in emulator.routes)]
     handlers = {Refusal: refuse, 404: unimplemented.no_route, 405: wrong_method}
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    return FaultyHttp(app, runtime.faults, {_name(emulator): emulator.routes for emulator in emulators})
+
+
+def _name(emulator: Service) -> str:
+    """What a fault calls it: `machine-learning`, `event-grid`, `identity`, `email`, `git-host`."""
+    return type(emulator).__module__.split(".")[1].replace("_", "-")
 
 
 class _Beside(uvicorn.Server):
@@ -109,6 +120,7 @@ class _Beside(uvicorn.Server):
 
 async def serve(runtime: Runtime) -> None:
     """Serve until SIGTERM or SIGINT: over TLS for programs, and in the clear for browsers."""
+    runtime = replace(runtime, faults=Faults(runtime.state / "faults.db"))
     certificates = ensure_certificates(runtime.state)
     app, ports = application(runtime, services(runtime)), runtime.config.ports
     options: dict[str, Any] = {"host": "127.0.0.1", "access_log": False, "timeout_graceful_shutdown": 2}

@@ -1,11 +1,12 @@
 """The seam between the emulators and the process that serves them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from localazure.config import Config
+from localazure.faults import Faults
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -30,13 +31,17 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What every emulator is handed: the configuration, where to keep state, addresses, and generated secrets."""
+    """What every emulator is handed: the configuration, where to keep state, addresses, and generated secrets.
+
+    `faults` says whether something is to go wrong here and now; unless the azure server gives it some, nothing is.
+    """
 
     config: Config
     state: Path
     addresses: Addresses
     ca_bundle: Path
     secrets: Mapping[str, str]
+    faults: Faults = field(default_factory=Faults)
 
 
 class EventSink(Protocol):
