@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine
+from functools import partial
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
@@ -20,6 +21,7 @@ from localazure.task_hub.writer import Writer
 _log = logging.getLogger(__name__)
 
 CACHED_HISTORIES = 256
+PAUSE_AFTER_FAILURE = 5.0  # seconds
 
 
 class Engine:
@@ -117,9 +119,11 @@ class Engine:
             if waiter := self._waiters.pop(instance_id, None):
                 waiter.set()
 
-    async def _to_its_end(self, work: Coroutine[None, None, None], what: str) -> None:
-        """Run a piece of work that outlives its worker's being stopped."""
-        task = asyncio.create_task(_logged(work, what))
+    async def _to_its_end(
+        self, work: Coroutine[None, None, None], what: str, again: Callable[[], None]
+    ) -> None:
+        """Run a piece of work that outlives its worker's being stopped; `again` if the database fails it."""
+        task = asyncio.create_task(_logged(work, what, again))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         await asyncio.shield(task)
@@ -128,7 +132,7 @@ class Engine:
         while True:
             taker = await ready.take()
             try:
-                await self._to_its_end(turn(taker), f"turn of {taker}")
+                await self._to_its_end(turn(taker), f"turn of {taker}", partial(ready.add, taker))
             finally:
                 ready.release(taker)
 
@@ -169,7 +173,8 @@ class Engine:
     async def _run_activities(self) -> None:
         while True:
             activity = await self._activities.get()
-            await self._to_its_end(self._run_activity(activity), f"activity {activity.name}")
+            again = partial(self._activities.put_nowait, activity)
+            await self._to_its_end(self._run_activity(activity), f"activity {activity.name}", again)
 
     async def _run_activity(self, activity: Activity) -> None:
         if not self._reader.is_outstanding(activity.n):
@@ -178,12 +183,13 @@ class Engine:
         await self._record(lambda transitions: transitions.finish_activity(activity.n, result, failure))
 
 
-async def _logged(work: Coroutine[None, None, None], what: str) -> None:
-    """A worker outlives the failure of a piece of its work."""
+async def _logged(work: Coroutine[None, None, None], what: str, again: Callable[[], None]) -> None:
+    """A worker outlives the failure of a piece of its work, which is done again after a pause."""
     try:
         await work
     except Exception:
-        _log.exception("The task hub could not record a %s; it is tried again at the next start", what)
+        _log.exception("The task hub failed at a %s; it is tried again in %s s", what, PAUSE_AFTER_FAILURE)
+        asyncio.get_running_loop().call_later(PAUSE_AFTER_FAILURE, again)
 
 
 async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:

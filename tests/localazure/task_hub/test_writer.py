@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from localazure.task_hub import client
+from localazure.task_hub import client, engine
 from localazure.task_hub.clock import SystemClock
 from localazure.task_hub.database import connect, prepared
 from localazure.task_hub.model import InstanceExists, Status, TaskHubUnavailable
@@ -48,6 +48,9 @@ class Disk:
 
     def give_back(self) -> None:
         self.connections[0].execute("PRAGMA max_page_count=1000000")
+
+    def interrupt_reading(self, interrupted: bool) -> None:
+        self.connections[1].set_progress_handler((lambda: 1) if interrupted else None, 1)
 
 
 @pytest.fixture
@@ -264,3 +267,19 @@ def test_the_log_does_not_grow_without_end_and_is_gone_after_a_close(run, open_h
         assert not log.exists()
 
     run(scenario())
+
+
+def test_what_could_not_be_read_is_tried_again(run, open_hub, disk, caplog, monkeypatch):
+    monkeypatch.setattr(engine, "PAUSE_AFTER_FAILURE", 0.02)
+
+    async def scenario():
+        async with open_hub([wait]) as hub:
+            await hub.hub.start("wait", None, "waiting")
+            await hub.hub.wait_until_started("waiting")
+            disk.interrupt_reading(True)
+            await hub.hub.raise_event("waiting", "go", '"now"')
+            await hub.until(lambda: "turn of waiting" in caplog.text)
+            disk.interrupt_reading(False)
+            return await hub.finished("waiting")
+
+    assert json.loads(run(scenario()).output) == "now"
