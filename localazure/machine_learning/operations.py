@@ -30,7 +30,8 @@ _KEPT_SECONDS = 24 * 3600.0  # a finished operation can be asked about for a day
 class Operation:
     """`kind` and `key` name the document it is about; `seconds` is None where a room says when it ends.
 
-    `error` is ARM's `{"code", "message"}` of an operation that failed.
+    `error` is ARM's `{"code", "message"}` of an operation that failed. Faults make it hang until `not_before` (seconds
+    since the epoch) and end with `fate`, an error.
     """
 
     id: str
@@ -42,6 +43,8 @@ class Operation:
     started: str
     ended: str | None = None
     error: Json | None = None
+    not_before: float = 0.0
+    fate: Json | None = None
 
     @property
     def status(self) -> str:
@@ -52,7 +55,7 @@ class Operation:
     @property
     def due(self) -> float | None:
         """When it ends by itself, in seconds since the epoch."""
-        return None if self.seconds is None else self.began + self.seconds
+        return None if self.seconds is None else max(self.began + self.seconds, self.not_before)
 
     @classmethod
     def from_document(cls, document: Json) -> Self:
@@ -192,17 +195,30 @@ class Operations:
                 "ResourceOperationInProgress",
                 f"{key.rpartition('/')[2]} is {running.change}: wait until that operation has ended.",
             )
-        operation = Operation(
-            id=str(uuid.uuid4()),
-            kind=kind,
-            key=key,
-            change=change,
-            began=time.time(),
-            seconds=None if work else self._seconds.get(kind, 0.0),
-            started=timestamp(),
+        operation = self._doomed(
+            Operation(
+                id=str(uuid.uuid4()),
+                kind=kind,
+                key=key,
+                change=change,
+                began=time.time(),
+                seconds=None if work else self._seconds.get(kind, 0.0),
+                started=timestamp(),
+            )
         )
         self._documents.put("operations", operation.id, asdict(operation))
         self._open[kind, key] = operation
+        return operation
+
+    def _doomed(self, operation: Operation) -> Operation:
+        """The operation with what faults have in store for it."""
+        faults = self._context.runtime.faults
+        place = {"resource": operation.kind, "name": operation.key.rpartition("/")[2]}
+        if hanging := faults.meet("deployment-hangs", **place):
+            operation = replace(operation, not_before=operation.began + hanging.number("seconds"))
+        if failing := faults.meet("deployment-fails", **place):
+            fate = {"code": failing.text("code"), "message": failing.text("message")}
+            operation = replace(operation, fate=fate)
         return operation
 
     def _end_when_due(self, operation: Operation) -> None:
@@ -211,18 +227,25 @@ class Operations:
         remaining = operation.due - time.time()
         if remaining <= 0:
             self._end(operation)
-        elif self._loop:
-            self._loop.call_soon_threadsafe(self._loop.call_later, remaining, self._end_later, operation)
+        else:
+            self._end_after(remaining, operation)
 
-    def _end_later(self, operation: Operation) -> None:
+    def _end_after(self, seconds: float, operation: Operation, error: Json | None = None) -> None:
         if self._loop:
-            self._loop.run_in_executor(None, self._end, operation)
+            self._loop.call_soon_threadsafe(self._loop.call_later, seconds, self._end_later, operation, error)
+
+    def _end_later(self, operation: Operation, error: Json | None) -> None:
+        if self._loop:
+            self._loop.run_in_executor(None, self._end, operation, error)
 
     def _end(self, operation: Operation, error: Json | None = None) -> None:
+        if (remaining := operation.not_before - time.time()) > 0:
+            self._end_after(remaining, operation, error)
+            return
         with self._documents.transaction():
             if self._open.get((operation.kind, operation.key)) != operation:
                 return
-            ended = replace(operation, ended=timestamp(), error=error)
+            ended = replace(operation, ended=timestamp(), error=error or operation.fate)
             self._documents.put("operations", ended.id, asdict(ended))
             resource = self._settle(ended)
             del self._open[operation.kind, operation.key]
