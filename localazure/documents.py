@@ -65,8 +65,8 @@ class Documents:
         """The documents of `kind` whose key begins with `prefix`, by key."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT key, body FROM documents WHERE kind=? AND substr(key, 1, ?)=? ORDER BY key",
-                (kind, len(prefix), prefix),
+                "SELECT key, body FROM documents WHERE kind=? AND key>=? AND key<? ORDER BY key",
+                (kind, prefix, prefix + "\U0010ffff"),
             ).fetchall()
         return [(key, json.loads(body)) for key, body in rows]
 

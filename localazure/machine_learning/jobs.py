@@ -9,16 +9,24 @@ from starlette.routing import BaseRoute
 
 from localazure.machine_learning.context import Context, system_data
 from localazure.machine_learning.graph import Graph, OutputSpec
+from localazure.machine_learning.job_changes import JobChanges, check_unchanged, text_values
 from localazure.machine_learning.operations import Operations
+from localazure.machine_learning.paging import has_tags, in_view, newest_first, paged
 from localazure.machine_learning.planning import plan_job, wire_type
-from localazure.machine_learning.routing import WORKSPACE, Call, Json, Scope, conflict, not_found, route
+from localazure.machine_learning.routing import (
+    WORKSPACE,
+    Call,
+    Json,
+    Scope,
+    conflict,
+    not_found,
+    resource_routes,
+)
 from localazure.machine_learning.runs import Run, Runs
 from localazure.web import azure_error
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
 _JOB = f"{WORKSPACE}/jobs/{{name}}"
-# What may be changed after submission.
-_MUTABLE = ("description", "tags", "displayName", "properties", "isArchived", "services", "status")
 
 
 class Scheduler(Protocol):
@@ -35,6 +43,7 @@ class Jobs:
         self._operations = operations
         self._scheduler = scheduler
         self._runs = Runs(context)
+        self._changes = JobChanges(context, self._runs)
 
     @property
     def routes(self) -> Sequence[BaseRoute]:
@@ -45,13 +54,16 @@ class Jobs:
             ("DELETE", _JOB, self.delete),
             ("POST", f"{_JOB}/cancel", self.cancel),
         )
-        return tuple(route(method, path, handler, self._context.authorize) for method, path, handler in table)
+        return resource_routes(table, self._context.authorize)
 
     def submit(self, scope: Scope, name: str, properties: Json) -> Json:
         """Check the job against what is registered, remember it and queue it. Refuses with 400, 404 and 409."""
         if not _NAME.fullmatch(name):
             raise azure_error(
-                400, "UserError", f"The job name {name!r}: letters, digits, dashes, underscores."
+                400,
+                "UserError",
+                f"The job name {name!r} is not valid: letters, digits, dashes and underscores, a letter or digit "
+                "first, at most 255 characters.",
             )
         plan = plan_job(self._context, scope, properties)
         experiment = properties.get("experimentName") or "Default"
@@ -61,8 +73,8 @@ class Jobs:
             type="azureml.PipelineRun" if isinstance(plan.work, Graph) else "azureml.scriptrun",
             experiment=experiment,
             compute=None if isinstance(plan.work, Graph) else plan.work.compute,
-            tags=_text_values(properties.get("tags")),
-            properties=_text_values(properties.get("properties")),
+            tags=text_values(properties.get("tags")),
+            properties=text_values(properties.get("properties")),
         )
         resource = self._resource(
             scope, name, {**properties, "experimentName": experiment}, plan.work.outputs
@@ -75,19 +87,16 @@ class Jobs:
         return self._shown(resource, run)
 
     def put(self, call: Call) -> Response:
-        """Submit a job, or update the tags of a known one; other content under a taken name is a 409."""
+        """Submit a job, or change what may be changed of a known one; other content under its name is refused."""
         scope, name = call.scope(self._context.scopes), call.path["name"]
-        properties = call.body.get("properties") or {}
-        known = self._context.documents.get("jobs", f"{scope.key}/{name}")
-        if known is None:
+        properties = call.required("properties")
+        call.required("properties", "jobType")
+        run, known = self._runs.get(scope, name), self._context.documents.get("jobs", f"{scope.key}/{name}")
+        if known is None or run is None:
             return JSONResponse(self.submit(scope, name, properties), 201)
-        if _fixed(known["submitted"]) != _fixed(properties):
-            raise conflict(
-                f"A job named {name} already exists in {scope.name}. If you are trying to create a new job, use a "
-                "different name; of an existing one only description, tags, displayName, properties and isArchived "
-                "can be updated."
-            )
-        return JSONResponse(self._update(known, f"{scope.key}/{name}", properties))
+        check_unchanged(name, known["submitted"], properties)
+        job = self._changes.apply(run, properties)
+        return JSONResponse(self._shown(job, self._runs.get(scope, name) or run))
 
     def get(self, call: Call) -> Json:
         scope, name = call.scope(self._context.scopes), call.path["name"]
@@ -100,12 +109,13 @@ class Jobs:
         raise not_found(f"The job {name} of {scope.name}")
 
     def list_jobs(self, call: Call) -> Json:
+        """The jobs that the filters leave, the newest first, a page at a time."""
         scope = call.scope(self._context.scopes)
         runs = {run.name: run for run in self._runs.all(f"{scope.key}/")}
-        found = [self._shown(item, runs[item["name"]]) for _, item in self._documents_of(scope)]
-        view, tag = call.query.get("listViewType", "ActiveOnly"), call.query.get("tag")
-        found = [item for item in found if _in_view(item, view) and _has_tag(item, tag)]
-        return {"value": sorted(found, key=lambda item: item["systemData"]["createdAt"], reverse=True)}
+        jobs = [job for _, job in self._context.documents.list("jobs", f"{scope.key}/")]
+        wanted = [job for job in jobs if in_view(job, call.query) and _matches(job, call.query)]
+        page = paged(self._context.runtime.addresses.azure, call, newest_first(wanted))
+        return {**page, "value": [self._shown(job, runs[job["name"]]) for job in page["value"]]}
 
     def cancel(self, call: Call) -> Response:
         scope, name = call.scope(self._context.scopes), call.path["name"]
@@ -128,17 +138,6 @@ class Jobs:
         self._context.documents.delete("runs", run.key)
         return self._operations.accepted_empty()
 
-    def _documents_of(self, scope: Scope) -> list[tuple[str, Json]]:
-        return self._context.documents.list("jobs", f"{scope.key}/")
-
-    def _update(self, known: Json, key: str, properties: Json) -> Json:
-        changes = {name: properties[name] for name in _MUTABLE[:5] if name in properties}
-        known["properties"] |= changes
-        self._context.documents.put("jobs", key, known)
-        run = Run.from_document(self._context.documents.get("runs", key) or {})
-        run = self._runs.change(run, tags=_text_values(known["properties"].get("tags")))
-        return self._shown(known, run)
-
     def _resource(self, scope: Scope, name: str, properties: Json, outputs: Mapping[str, OutputSpec]) -> Json:
         given = properties.get("outputs") or {}
         inputs = properties.get("inputs") or {}
@@ -150,10 +149,10 @@ class Jobs:
             "submitted": properties,
             "properties": {
                 "displayName": name,
-                "tags": {},
-                "properties": {},
                 "isArchived": False,
                 **properties,
+                "tags": text_values(properties.get("tags")),
+                "properties": text_values(properties.get("properties")),
                 "inputs": {key: {**value, "jobInputType": wire_type(value)} for key, value in inputs.items()},
                 "outputs": {
                     key: {**(given.get(key) or {}), "jobOutputType": spec.type}
@@ -193,21 +192,11 @@ def _run_properties(run: Run) -> dict[str, str]:
     return {key: value for key, value in shown.items() if value}
 
 
-def _fixed(properties: Json) -> Json:
-    defaults = {"experimentName": "Default"}
-    return {**defaults, **{key: value for key, value in properties.items() if key not in _MUTABLE}}
-
-
-def _text_values(values: Json | None) -> dict[str, str]:
-    return {key: str(value) for key, value in (values or {}).items() if value is not None}
-
-
-def _in_view(resource: Json, view: str) -> bool:
-    archived = bool(resource["properties"]["isArchived"])
-    return {"ActiveOnly": not archived, "ArchivedOnly": archived}.get(view, True)
-
-
-def _has_tag(resource: Json, tag: str | None) -> bool:
-    name, _, value = (tag or "").partition("=")
-    tags = resource["properties"]["tags"]
-    return not tag or (name in tags and (not value or tags[name] == value))
+def _matches(job: Json, query: Mapping[str, str]) -> bool:
+    properties = job["properties"]
+    kind = query.get("jobType")
+    if kind and kind.lower() != str(properties["jobType"]).lower():
+        return False
+    return has_tags(properties["tags"], query.get("tag")) and has_tags(
+        properties["properties"], query.get("properties")
+    )

@@ -31,6 +31,15 @@ def resolve_model(context: Context, scope: Scope, properties: Json) -> Json:
     return {"flavors": {}, **properties, **job_name, "modelUri": resolved}
 
 
+def resolve_output(context: Context, scope: Scope, uri: str) -> str:
+    """`uri`, where it names an output of a job, as the datastore path it was written to; others stay.
+
+    Refuses with 400 a job or an output that does not exist.
+    """
+    job = _JOB_OUTPUT.fullmatch(uri)
+    return _job_output(context, scope, job) if job else uri
+
+
 def model_location(resource: Json, workspace: str) -> Location:
     return locate(resource["properties"]["modelUri"], workspace)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from localazure.machine_learning.assets import read_asset
+from localazure.machine_learning.asset_store import read_asset
 from localazure.machine_learning.context import Context
 from localazure.machine_learning.graph import (
     Data,
@@ -17,13 +17,13 @@ from localazure.machine_learning.graph import (
     Step,
     Task,
     Value,
-    complete,
     in_order,
     parent_output,
     steps_read,
 )
+from localazure.machine_learning.job_checks import check_plan
 from localazure.machine_learning.references import parse_asset
-from localazure.machine_learning.routing import Json, Scope
+from localazure.machine_learning.routing import Json, Scope, missing_field
 from localazure.web import azure_error
 
 _TYPES = {
@@ -45,7 +45,7 @@ def plan_job(context: Context, scope: Scope, properties: Json) -> Plan:
     """What the job runs. Refuses with 400 what cannot run as written, with 404 what is not registered."""
     try:
         plan = _Planner(context, scope).job(properties)
-        complete(plan.work.inputs, plan.inputs, "The job")
+        check_plan(context, scope, plan)
         return plan
     except InvalidJob as error:
         raise azure_error(400, "UserError", str(error)) from None
@@ -69,6 +69,9 @@ class _Planner:
         outputs = {name: spec for name, (spec, _) in _outputs(job.get("outputs")).items()}
         if kind == "pipeline":
             return Plan(self._graph(specs, outputs, job.get("jobs") or {}, self.scope, compute), inputs)
+        for name in ("command", "environmentId"):
+            if not job.get(name):
+                raise missing_field(f"properties.{name}")
         fields = {"command": job["command"], "code": job.get("codeId"), "environment": job["environmentId"]}
         return Plan(self._task(fields, specs, outputs, self.scope, compute, job), inputs)
 
@@ -149,6 +152,7 @@ class _Planner:
         if not reference:
             return None
         found = parse_asset(reference, home, self.context.scopes)
+        read_asset(self.context, found.scope, "codes", found.name, found.version)
         return found.scope.asset_id("codes", found.name, found.version)
 
     def _compute(self, reference: str | None) -> str:

@@ -62,7 +62,7 @@ class Runs:
         return [Run.from_document(document) for _, document in self._documents.list("runs", prefix)]
 
     def children(self, run: Run) -> list[Run]:
-        found = [item for item in self.all(f"{run.scope}/") if item.parent == run.name]
+        found = [item for item in self.all(f"{run.key}_") if item.parent == run.name]
         return sorted(found, key=lambda item: item.created)
 
     def create(self, run: Run) -> None:

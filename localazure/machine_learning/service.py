@@ -9,6 +9,7 @@ from localazure.identity.tokens import Tokens
 from localazure.machine_learning.arm import Arm
 from localazure.machine_learning.assets import Assets
 from localazure.machine_learning.context import Context
+from localazure.machine_learning.dataplane import DataPlane
 from localazure.machine_learning.endpoints import BatchEndpoints
 from localazure.machine_learning.events import Events
 from localazure.machine_learning.history import History
@@ -48,6 +49,7 @@ class MachineLearning:
             RegistryPlane(context, operations),
             jobs,
             History(context),
+            DataPlane(context),
             BatchEndpoints(context, operations, jobs.submit),
             OnlineEndpoints(context, operations, serving),
             OnlineDeployments(context, operations, serving),

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from localazure.machine_learning.assets import read_asset
+from localazure.machine_learning.asset_store import read_asset
 from localazure.machine_learning.context import Context
 from localazure.machine_learning.environments import parse_conda, prepare
 from localazure.machine_learning.graph import Data, InvalidJob, Literal, Task, Value, render
+from localazure.machine_learning.model_paths import resolve_output
 from localazure.machine_learning.process import run_command
 from localazure.machine_learning.references import is_asset, parse_asset
 from localazure.machine_learning.routing import Scope
@@ -146,9 +147,9 @@ class TaskRun:
         self.context.storage.upload(log, place)
 
     def _asset_uri(self, value: Data) -> str:
-        """Where an asset's files lie; other URIs are places already."""
+        """Where the files of an asset or of a job's output lie; other URIs are places already."""
         if not is_asset(value.uri):
-            return value.uri
+            return resolve_output(self.context, self._scope, value.uri)
         found = parse_asset(value.uri, self._scope, self.context.scopes)
         kind = found.kind.lower() or ("models" if value.type.endswith("_model") else "data")
         properties = read_asset(self.context, found.scope, kind, found.name, found.version)["properties"]

@@ -75,10 +75,10 @@ def test_steps_are_found_through_the_run_history(chain: Any, published: Any) -> 
 
 
 def test_a_name_is_taken_once(chain: Any, published: Any) -> None:
-    from azure.core.exceptions import ResourceExistsError
+    from azure.core.exceptions import HttpResponseError
 
     assert published.jobs.create_or_update(chain_job(published, "chain-1")).status == "Completed"
-    with pytest.raises(ResourceExistsError, match="different name"):
+    with pytest.raises(HttpResponseError, match="use a different name"):
         published.jobs.create_or_update(chain_job(published, "chain-1", f"{DATASTORE}/texts/fail.txt"))
 
 
