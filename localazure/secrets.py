@@ -1,12 +1,14 @@
 """Secrets of one local Azure: generated once, kept in `state/secrets.json`, readable by its owner alone."""
 
+import base64
 import json
 import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-NAMES = ("functions_key", "webhook", "git_token", "identity_header", "event_grid_key")
+NAMES = ("functions_key", "webhook", "git_token", "identity_header", "event_grid_key", "email_key")
+_BASE64 = ("event_grid_key", "email_key")  # requests are signed with what these decode to
 
 
 def load_or_create(state: Path, more: Sequence[str] = ()) -> dict[str, str]:
@@ -15,9 +17,15 @@ def load_or_create(state: Path, more: Sequence[str] = ()) -> dict[str, str]:
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     missing = [name for name in (*NAMES, *more) if name not in known]
     if missing:
-        known |= {name: secrets.token_urlsafe(32) for name in missing}
+        known |= {name: _generate(name) for name in missing}
         _write(path, json.dumps(known, indent=2))
     return known
+
+
+def _generate(name: str) -> str:
+    if name in _BASE64:
+        return base64.b64encode(secrets.token_bytes(32)).decode()
+    return secrets.token_urlsafe(32)
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,8 +1,10 @@
-"""The two schemas of a published event, checked field by field as Event Grid does."""
+"""The two schemas of an event: checked field by field on arrival, completed, and turned into one another."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+from localazure.event_grid_config import EventSchema
 
 Event = dict[str, Any]
 
@@ -15,6 +17,7 @@ class InvalidEventError(Exception):
 
 _EVENT_GRID = {"id": str, "subject": str, "eventType": str, "eventTime": str, "dataVersion": str}
 _CLOUD = {"id": str, "source": str, "type": str, "specversion": str}
+_NAMES = {"EventGridSchema": "EventGridEvent", "CloudEventSchemaV1_0": "CloudEventV10"}
 
 
 def is_cloud_event(event: Mapping[str, Any]) -> bool:
@@ -25,30 +28,36 @@ def event_type(event: Mapping[str, Any]) -> str:
     return event["type"] if is_cloud_event(event) else event["eventType"]
 
 
-def published(body: Any, topic_id: str) -> list[Event]:
-    """The events of a publish request's `body`, completed for delivery. Raises `InvalidEventError`."""
-    events = [body] if isinstance(body, dict) and is_cloud_event(body) else body
+def published(body: Any, topic_id: str, schema: EventSchema) -> list[Event]:
+    """The events of a publish request's `body`, completed for delivery: all of them, or `InvalidEventError`."""
+    is_single = isinstance(body, dict) and schema == "CloudEventSchemaV1_0"
+    events: Any = [body] if is_single else body
     if not isinstance(events, list) or not events:
         raise InvalidEventError("the body: must be a JSON array of at least one event")
-    for index, event in enumerate(events):
-        _check(index, event)
-    return [event if is_cloud_event(event) else _complete(event, topic_id) for event in events]
+    for index, event in enumerate(events):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON
+        _check(index, event, schema, topic_id)
+    if schema == "CloudEventSchemaV1_0":
+        return events  # pyright: ignore[reportUnknownVariableType]  # JSON
+    return [_complete(event, topic_id) for event in events]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON
 
 
-def _check(index: int, event: Any) -> None:
+def _check(index: int, event: Any, schema: EventSchema, topic_id: str) -> None:
     if not isinstance(event, dict):
         raise InvalidEventError(f"events[{index}]: must be an object")
-    cloud = is_cloud_event(event)
-    for field, kind in (_CLOUD if cloud else _EVENT_GRID).items():
-        if not isinstance(event.get(field), kind) or (not event[field] and field != "dataVersion"):
-            raise InvalidEventError(f"events[{index}].{field}: must be a string that is not empty")
-    if cloud and event["specversion"] != "1.0":
+    fields: Event = event  # pyright: ignore[reportUnknownVariableType]  # JSON
+    cloud = schema == "CloudEventSchemaV1_0"
+    if is_cloud_event(fields) != cloud:
+        raise InvalidEventError(f"events[{index}]: this topic takes events of the schema {_NAMES[schema]!r}")
+    for name, kind in (_CLOUD if cloud else _EVENT_GRID).items():
+        if not isinstance(fields.get(name), kind) or (not fields[name] and name != "dataVersion"):
+            raise InvalidEventError(f"events[{index}].{name}: must be a string that is not empty")
+    if cloud and fields["specversion"] != "1.0":
         raise InvalidEventError(f"events[{index}].specversion: must be '1.0'")
-    if not cloud and "data" not in event:
+    if not cloud and "data" not in fields:
         raise InvalidEventError(f"events[{index}].data: is required")
-    if not cloud and event.get("topic"):
+    if not cloud and str(fields.get("topic") or topic_id).lower() != topic_id.lower():
         raise InvalidEventError(f"events[{index}].topic: is set by Event Grid; leave it out")
-    _check_time(index, "time" if cloud else "eventTime", event)
+    _check_time(index, "time" if cloud else "eventTime", fields)
 
 
 def _check_time(index: int, field: str, event: Event) -> None:
@@ -65,11 +74,25 @@ def _complete(event: Event, topic_id: str) -> Event:
     return {"topic": topic_id, **{k: v for k, v in event.items() if k != "topic"}, "metadataVersion": "1"}
 
 
-def matches(event: Mapping[str, Any], types: Sequence[str], begins_with: str, ends_with: str) -> bool:
-    """Whether a subscription's filter lets `event` through (case-insensitive, as the service's default is)."""
-    subject = str(event.get("subject") or "").lower()
-    return (
-        (not types or event_type(event).lower() in {name.lower() for name in types})
-        and subject.startswith(begins_with.lower())
-        and subject.endswith(ends_with.lower())
-    )
+def converted(event: Event, schema: EventSchema | None) -> Event:
+    """`event` in the schema of its delivery (None: as it is). A CloudEvent stays one: Azure does not convert back."""
+    if schema != "CloudEventSchemaV1_0" or is_cloud_event(event):
+        return event
+    version = event.get("dataVersion")
+    return {
+        "specversion": "1.0",
+        "id": event["id"],
+        "source": event["topic"],
+        "type": event["eventType"],
+        "subject": event["subject"],
+        "time": event["eventTime"],
+        **({"dataschema": f"#{version}"} if version else {}),
+        "data": event["data"],
+    }
+
+
+def content_type(events: Sequence[Mapping[str, Any]], is_batch: bool) -> str:
+    """The media type of a delivery of `events`; one CloudEvent alone travels outside an array."""
+    if not is_cloud_event(events[0]):
+        return "application/json; charset=utf-8"
+    return f"application/cloudevents{'-batch' if is_batch else ''}+json; charset=utf-8"

@@ -1,7 +1,6 @@
-"""The publish endpoint of custom topics, the sink of system sources, and the admin page."""
+"""Event Grid put together: the publish endpoint of custom topics, the sink of system sources, ARM and the page."""
 
 import asyncio
-import hmac
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -9,31 +8,42 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from localazure.documents import Documents
+from localazure.event_grid.access import authorize_publisher
+from localazure.event_grid.admin import Admin
+from localazure.event_grid.arm import Arm
 from localazure.event_grid.delivery import Dispatcher
+from localazure.event_grid.disorder import Disturb, Shuffle, on_time
 from localazure.event_grid.outbox import Outbox
-from localazure.event_grid.schema import MAX_BYTES, InvalidEventError, matches, published
+from localazure.event_grid.schema import MAX_BYTES, Event, InvalidEventError, published
+from localazure.event_grid.sources import Sources
+from localazure.event_grid.subscriptions import Subscriptions
+from localazure.faults.events import FaultyEvents
 from localazure.identity import Tokens
 from localazure.service import Runtime
-from localazure.web import azure_error, json_body, page
-
-AUDIENCE = "https://eventgrid.azure.net"
+from localazure.web import azure_error, json_body
 
 
 class EventGrid:
-    """Topics and sources of the configuration; `emit` is the `EventSink` for emulators that raise events."""
+    """Topics, sources and subscriptions; `emit` is the `EventSink` for emulators that raise events.
+
+    `disturb` may be replaced at any time: faults lose, repeat, delay and reorder events through it.
+    """
 
     def __init__(self, runtime: Runtime, tokens: Tokens):
-        self._config, self._tokens = runtime.config, tokens
-        self._settings = runtime.config.event_grid
-        self._sas_key = runtime.secrets["event_grid_key"]
-        self._outbox = Outbox(Documents(runtime.state / "event_grid.db"))
-        self._dispatcher = Dispatcher(
-            self._settings, self._outbox, runtime.addresses.functions, runtime.secrets["functions_key"]
-        )
+        self._tokens, self._azure = tokens, runtime.addresses.azure
+        settings, documents = runtime.config.event_grid, Documents(runtime.state / "event_grid.db")
+        usual: Disturb = Shuffle(settings.disorder) if settings.disorder else on_time
+        self.disturb: Disturb = FaultyEvents(runtime.faults, usual)
+        self._sources = Sources(runtime.config, documents, runtime.secrets["event_grid_key"])
+        self._subscriptions = Subscriptions(documents, self._sources, settings.subscriptions, self._azure)
+        self._outbox = Outbox(documents)
+        self._dispatcher = Dispatcher(runtime, self._outbox, self._subscriptions)
+        self._arm = Arm(runtime, tokens, self._sources, self._subscriptions, self._dispatcher)
+        self._admin = Admin(self._sources, self._subscriptions, self._outbox, self.publish, self._wake)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -41,8 +51,9 @@ class EventGrid:
     def routes(self) -> Sequence[BaseRoute]:
         return [
             Route("/topics/{topic}/api/events", self._publish, methods=["POST"]),
-            Route("/admin/event_grid", self._admin),
-            Route("/admin/event_grid/dead_letters/{key}/redeliver", self._redeliver, methods=["POST"]),
+            Route("/eventsubscriptions/{name}/validate", self._validate),
+            *self._admin.routes,
+            *self._arm.routes,
         ]
 
     async def start(self) -> None:
@@ -60,82 +71,64 @@ class EventGrid:
 
         On disk once this returns. Thread-safe.
         """
-        self._accept(source, self._system_event(source, event))
+        source_id = self._sources.id_of(source)
+        self._accept(source_id, _system_event(source_id, event))
+        self._wake()
+
+    def publish(self, topic: str, body: Any) -> int:
+        """Take what a publisher sends to `topic`, one event or an array; how many there were. All of it is on disk
+        once this returns, or `InvalidEventError` is raised. Thread-safe."""
+        topic_id = self._sources.id_of(topic)
+        events = published(body, topic_id, self._sources.schema_of(topic))
+        for event in events:
+            self._accept(topic_id, event)
+        self._wake()
+        return len(events)
+
+    def _accept(self, source_id: str, event: Event) -> None:
+        wanting = self._subscriptions.wanting(source_id, event)
+        self._outbox.add(event, {one.key: self.disturb(one.settings.name, event) for one in wanting})
+
+    def _wake(self) -> None:
         if loop := self._loop:
             loop.call_soon_threadsafe(self._dispatcher.wake)
 
-    def _accept(self, source: str, event: dict[str, Any]) -> None:
-        self._outbox.add(
-            event,
-            (
-                one.name
-                for one in self._settings.subscriptions
-                if one.source == source
-                and matches(event, one.event_types, one.subject_begins_with, one.subject_ends_with)
-            ),
-        )
-
-    def _system_event(self, source: str, event: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "topic": self._workspace_id(source),
-            "subject": "",
-            "eventTime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-            "id": str(uuid.uuid4()),
-            "data": {},
-            "dataVersion": "",
-            "metadataVersion": "1",
-            **event,
-        }
-
-    def _workspace_id(self, source: str) -> str:
-        group = next((one.resource_group for one in self._config.workspaces if one.name == source), None)
-        if group is None:
-            return self._topic_id(source)
-        return self._resource_id(group, "Microsoft.MachineLearningServices/workspaces", source)
-
-    def _topic_id(self, topic: str) -> str:
-        return self._resource_id(self._settings.resource_group, "Microsoft.EventGrid/topics", topic)
-
-    def _resource_id(self, group: str, kind: str, name: str) -> str:
-        return f"/subscriptions/{self._config.subscription_id}/resourceGroups/{group}/providers/{kind}/{name}"
-
     async def _publish(self, request: Request) -> Response:
-        self._authorize(request)
-        topic = request.path_params["topic"]
-        if topic not in self._settings.topics:
-            raise azure_error(404, "NotFound", f"There is no topic {topic!r}: add it to event_grid.topics.")
+        name = request.path_params["topic"]
+        topic = self._sources.topic(name)
+        if topic is None:
+            self._tokens.authorize(request)
+            raise azure_error(404, "NotFound", f"There is no topic {name!r}: add it to event_grid.topics.")
+        endpoint, topic_id = f"{self._azure}/topics/{topic.name}/api/events", self._sources.id_of(topic.name)
+        authorize_publisher(request, topic, topic_id, endpoint, self._tokens)
+        body = await json_body(request, MAX_BYTES)
         try:
-            events = published(await json_body(request, MAX_BYTES), self._topic_id(topic))
+            await run_in_threadpool(self.publish, topic.name, body)
         except InvalidEventError as error:
             raise azure_error(
-                400, "BadRequest", f"This resource is configured for valid events. {error}"
+                400,
+                "BadRequest",
+                f"This resource is configured to receive events in the schema {topic.input_schema!r}. {error}",
             ) from None
-        await run_in_threadpool(lambda: [self._accept(topic, event) for event in events])
-        self._dispatcher.wake()
         return JSONResponse({})
 
-    def _authorize(self, request: Request) -> None:
-        key = request.headers.get("aeg-sas-key")
-        if key is None:
-            self._tokens.authorize(request, AUDIENCE)
-        elif not hmac.compare_digest(key.encode(), self._sas_key.encode()):
-            raise azure_error(401, "Unauthorized", "aeg-sas-key is not the topic's key.")
+    async def _validate(self, request: Request) -> Response:
+        """The URL that a webhook was sent: asking for it says yes."""
+        confirmed = self._subscriptions.confirm(request.query_params.get("token", ""))
+        if confirmed is None:
+            raise azure_error(404, "NotFound", "The validation URL is unknown or has expired.")
+        self._wake()
+        return PlainTextResponse("Webhook successfully validated as a subscription endpoint")
 
-    async def _admin(self, request: Request) -> Response:
-        """Subscriptions, counters, what waits and what was given up: HTML for browsers, JSON otherwise."""
-        state = {
-            "counters": self._outbox.counters,
-            "subscriptions": [one.model_dump(mode="json") for one in self._settings.subscriptions],
-            "waiting": self._outbox.waiting(),
-            "dead_letters": self._outbox.dead_letters(),
-        }
-        if "text/html" in request.headers.get("accept", ""):
-            return page("event_grid.html", **state)
-        return JSONResponse(state)
 
-    async def _redeliver(self, request: Request) -> Response:
-        key = request.path_params["key"]
-        if not self._outbox.revive(key):
-            raise azure_error(404, "NotFound", f"There is no dead letter {key!r}.")
-        self._dispatcher.wake()
-        return JSONResponse({"queued": key}, 202)
+def _system_event(source_id: str, event: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "topic": source_id,
+        "subject": "",
+        "eventTime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "id": str(uuid.uuid4()),
+        "data": {},
+        "dataVersion": "",
+        "metadataVersion": "1",
+        **event,
+    }

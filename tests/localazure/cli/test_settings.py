@@ -84,7 +84,7 @@ def test_a_shell_reads_the_environment_as_it_was_meant(tmp_path):
         ({"prots": {}}, "prots"),
         ({"event_grid": {"subscriptions": [{"name": "s", "source": "nowhere", "function": "f"}]}}, "nowhere"),
         ({"repositories": [{"name": "no-owner"}]}, "repositories.0.name"),
-        ({"event_grid": {"retry_seconds": []}}, "event_grid.retry_seconds"),
+        ({"event_grid": {"time_scale": 0}}, "event_grid.time_scale"),
     ],
 )
 def test_a_wrong_configuration_is_refused_and_named(body, named):

@@ -23,6 +23,7 @@ workspaces: [{name: ws, resource_group: rg}]
 containers: [raw]
 event_grid:
   topics: [busbar]
+  time_scale: 0.1
   subscriptions: [{name: all, source: busbar, function: receive_event}]
 repositories: [{name: plants/fleet, webhook: /api/webhooks/github}]
 functions: {app: APP}
