@@ -6,7 +6,10 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ruamel.yaml import YAML
 
-from localazure.event_grid_config import EventGrid
+from localazure import identity_config, scopes
+from localazure.email_config import EmailService
+from localazure.identity_config import IdentitySettings, RoleAssignment
+from localazure.roles import Role
 
 
 class _Section(BaseModel):
@@ -39,6 +42,29 @@ class Registry(_Section):
     name: str
     resource_group: str
     propagation_seconds: float = Field(default=0.0, ge=0)
+
+
+class Subscription(_Section):
+    """An Event Grid subscription: `source` is a topic's or a workspace's name; it delivers to a function."""
+
+    name: str
+    source: str
+    function: str
+    event_types: tuple[str, ...] = ()
+    subject_begins_with: str = ""
+    subject_ends_with: str = ""
+    max_events_per_batch: int = Field(default=1, ge=1, le=5000)
+
+
+class EventGrid(_Section):
+    """Custom topics and subscriptions. A failed delivery waits `retry_seconds[attempt - 1]` (the last one repeats)."""
+
+    topics: tuple[str, ...] = ()
+    resource_group: str = "local-rg"
+    subscriptions: tuple[Subscription, ...] = ()
+    retry_seconds: tuple[float, ...] = Field(default=(1, 2, 5, 10, 30, 60, 300), min_length=1)
+    max_attempts: int = Field(default=30, ge=1)
+    time_to_live_seconds: float = Field(default=86400, gt=0)
 
 
 GIT_EVENTS = {
@@ -136,7 +162,8 @@ class OnlineServing(_Section):
 
 class Config(_Section):
     """The whole of a local Azure. `settings` are the app's settings, with `{placeholders}`; `secrets` names secrets of
-    the app's own, generated once and put into settings as `{secret:name}`."""
+    the app's own, generated once and put into settings as `{secret:name}`. Without `identities` there is one, `app`;
+    without `role_assignments` everybody may do everything."""
 
     subscription_id: str = "00000000-0000-0000-0000-000000000001"
     tenant_id: str = "00000000-0000-0000-0000-0000000000aa"
@@ -149,6 +176,10 @@ class Config(_Section):
     online: OnlineServing = OnlineServing()
     containers: tuple[str, ...] = ()
     event_grid: EventGrid = EventGrid()
+    email: EmailService = EmailService()
+    identities: tuple[IdentitySettings, ...] = ()
+    custom_roles: tuple[Role, ...] = ()
+    role_assignments: tuple[RoleAssignment, ...] | None = None
     repositories: tuple[GitRepository, ...] = ()
     git_host: GitHosting = GitHosting()
     functions: FunctionsApp | None = None
@@ -157,10 +188,7 @@ class Config(_Section):
 
     @model_validator(mode="after")
     def _sources_exist(self) -> Self:
-        known = {
-            *(topic.name for topic in self.event_grid.topics),
-            *(workspace.name for workspace in self.workspaces),
-        }
+        known = {*self.event_grid.topics, *(workspace.name for workspace in self.workspaces)}
         for subscription in self.event_grid.subscriptions:
             if subscription.source not in known:
                 raise ValueError(
@@ -168,6 +196,17 @@ class Config(_Section):
                     f"which is neither a topic nor a workspace (known: {', '.join(sorted(known)) or 'none'})"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _assignments_hold(self) -> Self:
+        assignments = self.role_assignments or ()
+        identity_config.check(self.identities, self.custom_roles, assignments, scopes.short_names(self))
+        return self
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """The secrets to generate: the app's own, and those of its service principals."""
+        return (*self.secrets, *(one.secret_name for one in self.identities if one.kind == "application"))
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -22,7 +22,7 @@ def open_runtime(config_path: Path, state: Path) -> Runtime:
         state=state,
         addresses=addresses(config.ports),
         ca_bundle=ensure_certificates(state).bundle,
-        secrets=secrets.load_or_create(state, config.secrets),
+        secrets=secrets.load_or_create(state, config.secret_names),
     )
 
 

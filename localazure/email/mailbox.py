@@ -1,23 +1,15 @@
-"""The mailbox: pages for people, an API for programs."""
+"""What was sent: kept, found, marked as read, deleted."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from localazure.documents import Documents
 from localazure.email.message import Message
-from localazure.web import azure_error, page
 
-# The mail may style itself and link; it may not run scripts, submit forms or reach into the page around it.
-_SANDBOX = (
-    "sandbox allow-popups allow-popups-to-escape-sandbox; "
-    "default-src 'none'; img-src data: https:; style-src 'unsafe-inline'"
-)
-_LINKS_OPEN_OUTSIDE = '<base target="_blank">'
+Mail = dict[str, Any]
 
 
 class Mailbox:
@@ -28,67 +20,63 @@ class Mailbox:
 
     @property
     def routes(self) -> Sequence[BaseRoute]:
-        return [
-            Route("/mailbox", self._list_page),
-            Route("/mailbox/api/messages", self._list),
-            Route("/mailbox/api/messages/{id}", self._get),
-            Route("/mailbox/{id}", self._mail_page),
-            Route("/mailbox/{id}/html", self._html),
-        ]
+        from localazure.email.pages import Pages  # the pages know the mailbox
 
-    def deliver(self, identifier: str, message: Message, received: datetime) -> bool:
-        """Keep `message`, unless one of that identifier is here already; says whether it was kept."""
+        return Pages(self).routes
+
+    def deliver(
+        self, identifier: str, message: Message, received: datetime, dropped: Collection[str] = ()
+    ) -> None:
+        """Keep `message`, which is seen from `received` on."""
         with self._documents.transaction():
-            if not self._documents.insert("mail", identifier, message.summary(identifier, received)):
-                return False
+            self._documents.put("mail", identifier, message.summary(identifier, received, dropped))
             self._documents.put("content", identifier, message.body())
-            return True
 
-    def has(self, identifier: str) -> bool:
-        return self._documents.get("mail", identifier) is not None
+    def messages(
+        self, to: str = "", since: str = "", text: str = "", *, is_unread: bool = False
+    ) -> list[Mail]:
+        """Mails newest first: to one address, received after `since` (ISO 8601), with `text` in their addresses or
+        subject, not yet read. Raises `ValueError` or `TypeError` for a bad time."""
+        now, after = (
+            datetime.now(UTC),
+            datetime.fromisoformat(since) if since else datetime.min.replace(tzinfo=UTC),
+        )
+        found = [
+            mail
+            for _, mail in self._documents.list("mail")
+            if after < datetime.fromisoformat(mail["received"]) <= now
+            and (not to or to.lower() in recipients(mail))
+            and (not text or _mentions(mail, text))
+            and not (is_unread and mail.get("read"))
+        ]
+        return sorted(found, key=lambda mail: mail["received"], reverse=True)
 
-    def messages(self, to: str | None = None, since: str | None = None) -> list[dict[str, Any]]:
-        """Mails newest first; to one address, received after `since` (ISO 8601). Raises `ValueError` for a bad time."""
-        after = datetime.fromisoformat(since) if since else None
-        mails = [mail for _, mail in self._documents.list("mail")]
-        if to:
-            mails = [mail for mail in mails if to.lower() in _recipients(mail)]
-        if after:
-            mails = [mail for mail in mails if datetime.fromisoformat(mail["received"]) > after]
-        return sorted(mails, key=lambda mail: mail["received"], reverse=True)
-
-    def _mail(self, request: Request) -> dict[str, Any]:
-        identifier = request.path_params["id"]
+    def mail(self, identifier: str) -> Mail | None:
+        """The whole mail."""
         mail = self._documents.get("mail", identifier)
         content = self._documents.get("content", identifier)
-        if mail is None or content is None:
-            raise azure_error(404, "NotFound", f"There is no mail {identifier!r}.")
-        return mail | content
+        return mail | content if mail and content else None
 
-    async def _list(self, request: Request) -> Response:
-        try:
-            mails = self.messages(request.query_params.get("to"), request.query_params.get("since"))
-        except (TypeError, ValueError) as error:
-            raise azure_error(
-                400, "BadRequest", f"since: an ISO 8601 time with a zone is needed ({error})."
-            ) from None
-        return JSONResponse({"messages": mails})
+    def mark(self, identifier: str, *, read: bool) -> None:
+        with self._documents.transaction():
+            if mail := self._documents.get("mail", identifier):
+                self._documents.put("mail", identifier, mail | {"read": read})
 
-    async def _get(self, request: Request) -> Response:
-        return JSONResponse(self._mail(request))
+    def delete(self, identifier: str) -> bool:
+        """Says whether there was one. Its operation is remembered: a repeat does not bring the mail back."""
+        with self._documents.transaction():
+            self._documents.delete("content", identifier)
+            return self._documents.delete("mail", identifier)
 
-    async def _list_page(self, request: Request) -> Response:
-        to = request.query_params.get("to", "")
-        everyone = sorted({address for mail in self.messages() for address in _recipients(mail)})
-        return page("mailbox.html", mails=self.messages(to), to=to, everyone=everyone)
-
-    async def _mail_page(self, request: Request) -> Response:
-        return page("mail.html", mail=self._mail(request))
-
-    async def _html(self, request: Request) -> Response:
-        html = self._mail(request)["html"] or ""
-        return HTMLResponse(_LINKS_OPEN_OUTSIDE + html, headers={"content-security-policy": _SANDBOX})
+    def clear(self) -> int:
+        """Delete every mail; how many there were."""
+        with self._documents.transaction():
+            return sum(self.delete(key) for key, _ in self._documents.list("mail"))
 
 
-def _recipients(mail: dict[str, Any]) -> set[str]:
+def recipients(mail: Mail) -> set[str]:
     return {address.lower() for kind in ("to", "cc", "bcc") for address in mail[kind]}
+
+
+def _mentions(mail: Mail, text: str) -> bool:
+    return any(text.lower() in one.lower() for one in (*recipients(mail), mail["from"], mail["subject"]))

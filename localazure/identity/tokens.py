@@ -3,19 +3,22 @@
 import base64
 import hashlib
 import os
-import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.requests import HTTPConnection
 
+from localazure.faults import Faults
+from localazure.faults.tokens import TokenFaults
+from localazure.identity.access import Access, Claims
+from localazure.identity.directory import Directory, Principal, default_principal, issuer_of
+from localazure.service import Runtime
 from localazure.web import azure_error
-
-Claims = dict[str, Any]
 
 LIFETIME_SECONDS = 24 * 3600  # what a managed identity's tokens live on Azure
 _EARLIER_SECONDS = 300  # `nbf` before now: clocks differ
@@ -26,31 +29,60 @@ class InvalidTokenError(Exception):
 
 
 class Tokens:
-    """Issues and verifies tokens of one tenant. `issuer` is Entra's v1 form, which Azurite insists on."""
+    """Issues and verifies tokens of one tenant; `access` knows what their bearers may do.
 
-    def __init__(self, state: Path, tenant_id: str):
+    `now` gives the seconds since 1970 by which tokens are dated and judged; faults shift it, and shorten lives.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        tenant_id: str,
+        *,
+        principal: Principal | None = None,
+        access: Access | None = None,
+        now: Callable[[], float] | None = None,
+        faults: Faults | None = None,
+    ):
         self.tenant_id = tenant_id
-        self.issuer = f"https://sts.windows.net/{tenant_id}/"
-        self.object_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.issuer}managed-identity"))
-        self.client_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.issuer}application"))
+        self.issuer = issuer_of(tenant_id)
+        self.access = access or Access()
+        self._faults = TokenFaults(faults or Faults())
+        self.now = now or self._faults.now
+        self.lifetime_seconds = LIFETIME_SECONDS
+        self._principal = principal or default_principal(tenant_id)
         self._key = _load_or_create_key(state / "identity" / "key.pem")
         self._key_id = _key_id(self._key)
 
-    def issue(self, resource: str, lifetime_seconds: int = LIFETIME_SECONDS) -> tuple[str, Claims]:
-        """A token of the managed identity for `resource` (its `aud`, as asked), and its claims."""
-        now = int(time.time())
+    @classmethod
+    def of(cls, runtime: Runtime) -> Self:
+        """The tokens of a local Azure, with its identities and role assignments."""
+        config = runtime.config
+        default = Directory(config).default
+        return cls(
+            runtime.state,
+            config.tenant_id,
+            principal=default,
+            access=Access(config),
+            faults=runtime.faults,
+        )
+
+    def issue(
+        self, resource: str, lifetime_seconds: int | None = None, principal: Principal | None = None
+    ) -> tuple[str, Claims]:
+        """A token of `principal` (left out: the app's own identity) for `resource`, its `aud`, and its claims."""
+        now = int(self.now())
+        usual = self.lifetime_seconds if lifetime_seconds is None else lifetime_seconds
         claims: Claims = {
             "aud": resource,
             "iss": self.issuer,
             "iat": now,
             "nbf": now - _EARLIER_SECONDS,
-            "exp": now + lifetime_seconds,
-            "appid": self.client_id,
-            "idtyp": "app",
-            "oid": self.object_id,
-            "sub": self.object_id,
+            "exp": now + self._faults.lifetime(resource, usual),
             "tid": self.tenant_id,
+            "uti": uuid.uuid4().hex[:22],
             "ver": "1.0",
+            **(principal or self._principal).claims,
         }
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._key_id}), claims
 
@@ -65,13 +97,27 @@ class Tokens:
                 self._key.public_key(),
                 algorithms=["RS256"],
                 issuer=self.issuer,
-                options={"verify_aud": False, "require": ["exp", "iss", "aud"]},
+                options={
+                    "require": ["exp", "iss", "aud"],
+                    "verify_aud": False,
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
             )
         except jwt.InvalidTokenError as error:
             raise InvalidTokenError(str(error)) from None
+        self._check_times(claims)
         if audiences and claims["aud"].rstrip("/") not in {audience.rstrip("/") for audience in audiences}:
             raise InvalidTokenError(f"The token is for {claims['aud']}, not for {' or '.join(audiences)}.")
         return claims
+
+    def _check_times(self, claims: Claims) -> None:
+        now = self.now()
+        if claims["exp"] <= now or self._faults.is_over(claims):
+            raise InvalidTokenError("The token has expired.")
+        if claims.get("nbf", 0) > now:
+            raise InvalidTokenError("The token is not yet valid: the clocks differ.")
 
     def authorize(self, request: HTTPConnection, *audiences: str) -> Claims:
         """The claims of the request's bearer token; refuses with 401."""

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from localazure.documents import Documents
 from localazure.identity.tokens import Claims, Tokens
+from localazure.machine_learning.actions import needed
 from localazure.machine_learning.events import Events
 from localazure.machine_learning.routing import Json, Scope, principal
 from localazure.machine_learning.storage import Storage
@@ -30,7 +31,8 @@ class Context:
     tokens: Tokens
 
     def authorize(self, request: Request) -> Claims:
-        """The token's claims; refuses with 401 a request without a valid one for Azure's management or Azure ML."""
+        """The token's claims. Refuses with 401 a request without a valid token for Azure's management or Azure ML, and
+        with 403 one whose bearer no role assignment allows it."""
         claims = self.tokens.authorize(request)
         audience = str(claims["aud"]).rstrip("/")
         management = (self.runtime.addresses.azure, *_MANAGEMENT)
@@ -40,6 +42,8 @@ class Context:
                 "InvalidAuthenticationTokenAudience",
                 f"The token is for {audience}, not for {management[0]}.",
             )
+        if need := needed(request.method, request.url.path):
+            self.tokens.access.check(claims, need.action, need.scope)
         return claims
 
 

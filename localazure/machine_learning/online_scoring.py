@@ -21,6 +21,7 @@ from localazure.web import azure_error
 KEYS = "onlineKeys"
 DEPLOYMENT_HEADER = "azureml-model-deployment"
 AUDIENCE = "https://ml.azure.com"
+SCORE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action"
 MAX_BODY_BYTES = 3 * 1024 * 1024 // 2
 
 _FORWARDED = ("content-type", "accept", "x-request-id", "x-ms-request-id", "x-ms-client-request-id")
@@ -60,10 +61,11 @@ class OnlineScoring:
         return await self._answer(f"{key}/{live}", request)
 
     def _authorize(self, http: HttpRequest, key: str, endpoint: Json) -> None:
-        """Refuses with 401 what is not the endpoint's key or token."""
+        """Refuses with 401 what is not the endpoint's key or token, and with 403 a person or app that may not score."""
         mode = endpoint["properties"]["authMode"].lower()
         if mode == "aadtoken":
-            self._context.tokens.authorize(http, AUDIENCE)
+            claims = self._context.tokens.authorize(http, AUDIENCE)
+            self._context.tokens.access.check(claims, SCORE, endpoint["id"])
         elif mode == "amltoken":
             self._context.tokens.authorize(http, token_audience(endpoint))
         else:

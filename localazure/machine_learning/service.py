@@ -37,7 +37,7 @@ class MachineLearning:
             storage=Storage(runtime.addresses, runtime.ca_bundle),
             scopes=scopes(runtime.config),
             events=Events(emit),
-            tokens=Tokens(runtime.state, runtime.config.tenant_id),
+            tokens=Tokens.of(runtime),
         )
         self._runner = Runner(context)
         self._operations = operations = Operations(context)
