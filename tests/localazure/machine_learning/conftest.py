@@ -1,7 +1,6 @@
 """A real Azurite, the emulator over TLS in this process, and the real SDK pointed at it by environment variables."""
 
 import asyncio
-import json
 import os
 import socket
 import ssl
@@ -17,7 +16,7 @@ import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from localazure import resolver, secrets
 from localazure.azurite import Azurite, start_azurite
@@ -28,6 +27,9 @@ from localazure.machine_learning.storage import Location, Storage
 from localazure.service import Addresses, Runtime
 from localazure.tls import ensure_certificates
 from localazure.web import Refusal, refuse
+from tests.localazure.contracts import record
+from tests.localazure.contracts.check import findings
+from tests.localazure.contracts.exchanges import Exchange, recording
 from tests.localazure.machine_learning.sdk import FINISHED, register
 
 WORKSPACE = "mlops-dev-workspace"
@@ -35,24 +37,14 @@ REGISTRY = "mlops-central-registry"
 GROUP = "mlops-rg"
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """A request that changed something, as the SDK sent it."""
-
-    method: str
-    path: str
-    api_version: str
-    body: Any
-
-
 @dataclass
 class Cloud:
-    """The running emulator. `events` are what it emitted, `requests` the PUTs and POSTs it was sent."""
+    """The running emulator. `events` are what it emitted, `exchanges` all that it was sent and answered."""
 
     runtime: Runtime
     azurite: Azurite | None = None
     events: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    requests: list[Recorded] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
 
     def events_of(self, run: str) -> list[tuple[str, Mapping[str, Any]]]:
         """(short event type, data) of one run, in order."""
@@ -70,7 +62,7 @@ class Cloud:
         application = Starlette(
             routes=[*identity.routes, *service.routes], exception_handlers={Refusal: refuse}
         )
-        server = _Server(_config(self.runtime, _recording(application, self.requests)))
+        server = _Server(_config(self.runtime, recording(application, self.exchanges)))
         thread = threading.Thread(target=lambda: asyncio.run(_serve(server, service)), daemon=True)
         thread.start()
         wait_until(lambda: server.started or not thread.is_alive(), "the emulator to listen")
@@ -108,31 +100,6 @@ def _config(runtime: Runtime, application: ASGIApp) -> uvicorn.Config:
         log_level="warning",
         timeout_graceful_shutdown=2,
     )
-
-
-def _recording(application: ASGIApp, into: list[Recorded]) -> ASGIApp:
-    async def record(scope: Scope, receive: Receive, send: Send) -> None:
-        chunks: list[bytes] = []
-
-        async def receive_and_keep() -> Message:
-            message = await receive()
-            chunks.append(message.get("body", b""))
-            return message
-
-        await application(scope, receive_and_keep, send)
-        if scope["type"] == "http" and scope["method"] in ("PUT", "POST"):
-            into.append(_recorded(scope, b"".join(chunks)))
-
-    return record
-
-
-def _recorded(scope: Scope, raw: bytes) -> Recorded:
-    query = dict(part.partition("=")[::2] for part in scope["query_string"].decode().split("&"))
-    try:
-        body = json.loads(raw or b"null")
-    except ValueError:
-        body = None
-    return Recorded(scope["method"], scope["path"], query.get("api-version", ""), body)
 
 
 def wait_until(ready: Callable[[], object], what: str, seconds: float = 40) -> None:
@@ -189,8 +156,22 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
             running = Cloud(runtime, azurite)
             with running.serving():
                 yield running
+            record.keep(running.exchanges)
     finally:
         azurite.stop()
+
+
+@pytest.fixture(autouse=True)
+def _contract(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What an SDK sent and we took in a test, and what we answered, is as Azure's schemas say."""
+    if "cloud" not in request.fixturenames:
+        yield
+        return
+    exchanges = request.getfixturevalue("cloud").exchanges
+    before = len(exchanges)
+    yield
+    found = {str(finding) for exchange in exchanges[before:] for finding in findings(exchange)}
+    assert not found, "\n".join(["Not as Azure's schemas (or contracts/deviations.py) say:", *sorted(found)])
 
 
 def _point_sdk_at(runtime: Runtime, patch: pytest.MonkeyPatch) -> None:
