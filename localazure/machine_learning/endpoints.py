@@ -1,6 +1,5 @@
 """Batch endpoints, their deployments, and invoking them."""
 
-import re
 import uuid
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,14 +8,29 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from localazure.machine_learning.assets import read_asset
+from localazure.machine_learning.batch_models import check_model_deployment, scoring_job
 from localazure.machine_learning.context import Context, system_data
-from localazure.machine_learning.operations import Operations
+from localazure.machine_learning.endpoint_rules import (
+    check_deployment_quota,
+    check_endpoint_quota,
+    check_name,
+    check_unique_in_region,
+    refused,
+)
+from localazure.machine_learning.operations import Operation, Operations
 from localazure.machine_learning.references import parse_asset
-from localazure.machine_learning.routing import WORKSPACE, Call, Json, Scope, not_found, route
-from localazure.web import azure_error
+from localazure.machine_learning.routing import (
+    WORKSPACE,
+    Call,
+    Json,
+    Scope,
+    conflict,
+    missing_field,
+    not_found,
+    resource_routes,
+)
 
-MAX_DEPLOYMENTS = 20  # of one endpoint, Azure's quota
-_NAME = re.compile(r"[a-zA-Z](?:[a-zA-Z0-9]|-(?!-)){1,30}[a-zA-Z0-9]")
+ENDPOINTS, DEPLOYMENTS = "batchEndpoints", "batchDeployments"
 _ENDPOINT = f"{WORKSPACE}/batchEndpoints/{{endpoint}}"
 _DEPLOYMENT = f"{_ENDPOINT}/deployments/{{deployment}}"
 
@@ -33,6 +47,8 @@ class BatchEndpoints:
         self._operations = operations
         self._submit = submit
         self._documents = context.documents
+        operations.listen(ENDPOINTS, self._endpoint_ended)
+        operations.listen(DEPLOYMENTS, self._deployment_ended)
 
     @property
     def routes(self) -> Sequence[BaseRoute]:
@@ -49,40 +65,38 @@ class BatchEndpoints:
             ("GET", f"{_ENDPOINT}/jobs", self.list_jobs),
             ("GET", f"/mferp/managementfrontend{_ENDPOINT}/jobs", self.list_jobs),
         )
-        return tuple(route(method, path, handler, self._context.authorize) for method, path, handler in table)
+        return resource_routes(table, self._context.authorize)
 
     def list_endpoints(self, call: Call) -> Json:
-        return {
-            "value": [item for _, item in self._documents.list("batchEndpoints", f"{self._scope(call).key}/")]
-        }
+        return {"value": [item for _, item in self._documents.list(ENDPOINTS, f"{self._scope(call).key}/")]}
 
     def get_endpoint(self, call: Call) -> Json:
         name = call.path["endpoint"]
-        if found := self._documents.get("batchEndpoints", f"{self._scope(call).key}/{name}"):
+        if found := self._documents.get(ENDPOINTS, f"{self._scope(call).key}/{name}"):
             return found
         raise not_found(f"The batch endpoint {name}")
 
     def put_endpoint(self, call: Call) -> Response:
         scope, name = self._scope(call), call.path["endpoint"]
-        _check_name(name)
+        check_name(name)
         key = f"{scope.key}/{name}"
         with self._documents.transaction():
-            old = self._documents.get("batchEndpoints", key)
+            old = self._documents.get(ENDPOINTS, key)
+            if old is None:
+                check_unique_in_region(self._context, "batch", key)
+                check_endpoint_quota(self._context)
             self._check_default(scope, name, call.body)
             resource = _resource(scope.arm_id, f"batchEndpoints/{name}", call.body, old)
             scoring = f"{self._context.runtime.addresses.azure}{scope.arm_id}/batchEndpoints/{name}/jobs"
             resource["properties"] |= {"scoringUri": scoring}
-            self._documents.put("batchEndpoints", key, resource)
-        return self._operations.accepted(resource, 200 if old else 201)
+            return self._operations.put(ENDPOINTS, key, resource, is_new=old is None)
 
     def delete_endpoint(self, call: Call) -> Response:
-        scope, name = self._scope(call), call.path["endpoint"]
-        with self._documents.transaction():
-            for key, _ in self._deployments(scope, name):
-                self._documents.delete("batchDeployments", key)
-            if not self._documents.delete("batchEndpoints", f"{scope.key}/{name}"):
-                return Response(status_code=204)
-        return self._operations.accepted_empty()
+        """Deletes the endpoint's deployments with it."""
+        key = f"{self._scope(call).key}/{call.path['endpoint']}"
+        if found := self._documents.get(ENDPOINTS, key):
+            return self._operations.remove(ENDPOINTS, key, found)
+        return Response(status_code=204)
 
     def list_deployments(self, call: Call) -> Json:
         self.get_endpoint(call)
@@ -91,45 +105,33 @@ class BatchEndpoints:
     def get_deployment(self, call: Call) -> Json:
         self.get_endpoint(call)
         endpoint, name = call.path["endpoint"], call.path["deployment"]
-        if found := self._documents.get("batchDeployments", f"{self._scope(call).key}/{endpoint}/{name}"):
+        if found := self._documents.get(DEPLOYMENTS, f"{self._scope(call).key}/{endpoint}/{name}"):
             return found
         raise not_found(f"The deployment {name} of the batch endpoint {endpoint}")
 
     def put_deployment(self, call: Call) -> Response:
         scope, endpoint, name = self._scope(call), call.path["endpoint"], call.path["deployment"]
         self.get_endpoint(call)
-        _check_name(name)
-        self._check_component(scope, call.body)
+        check_name(name)
+        self._check_runnable(scope, call.body.get("properties") or {})
         key = f"{scope.key}/{endpoint}/{name}"
         with self._documents.transaction():
-            old = self._documents.get("batchDeployments", key)
-            if old is None and len(self._deployments(scope, endpoint)) >= MAX_DEPLOYMENTS:
-                raise azure_error(
-                    400,
-                    "QuotaExceeded",
-                    f"The endpoint {endpoint} has {MAX_DEPLOYMENTS} deployments, the most an endpoint may have: "
-                    "delete one that is no longer used.",
-                )
-            resource = _resource(
-                scope.arm_id, f"batchEndpoints/{endpoint}/deployments/{name}", call.body, old
-            )
-            self._documents.put("batchDeployments", key, resource)
-        if old is None:
-            self._context.events.model_deployed(scope, endpoint, name, resource)
-        return self._operations.accepted(resource, 200 if old else 201)
+            old = self._documents.get(DEPLOYMENTS, key)
+            if old is None:
+                check_deployment_quota(self._context, scope, "batch", endpoint)
+            path = f"batchEndpoints/{endpoint}/deployments/{name}"
+            resource = _resource(scope.arm_id, path, call.body, old)
+            return self._operations.put(DEPLOYMENTS, key, resource, is_new=old is None)
 
     def delete_deployment(self, call: Call) -> Response:
         scope, endpoint, name = self._scope(call), call.path["endpoint"], call.path["deployment"]
         defaults = self.get_endpoint(call)["properties"].get("defaults") or {}
         if defaults.get("deploymentName") == name:
-            raise azure_error(
-                400,
-                "UserError",
-                f"{name} is the default deployment of {endpoint}: name another default first.",
-            )
-        if not self._documents.delete("batchDeployments", f"{scope.key}/{endpoint}/{name}"):
-            return Response(status_code=204)
-        return self._operations.accepted_empty()
+            raise conflict(f"{name} is the default deployment of {endpoint}: name another default first.")
+        key = f"{scope.key}/{endpoint}/{name}"
+        if found := self._documents.get(DEPLOYMENTS, key):
+            return self._operations.remove(DEPLOYMENTS, key, found)
+        return Response(status_code=204)
 
     def invoke(self, call: Call) -> Response:
         """Starts a job on the deployment that the header names, else on the default one."""
@@ -137,13 +139,13 @@ class BatchEndpoints:
         defaults = self.get_endpoint(call)["properties"].get("defaults") or {}
         deployment = call.headers.get("azureml-model-deployment") or defaults.get("deploymentName")
         if not deployment:
-            raise azure_error(400, "UserError", f"{endpoint} has no default deployment: name a deployment.")
-        found = self._documents.get("batchDeployments", f"{scope.key}/{endpoint}/{deployment}")
+            raise refused(f"{endpoint} has no default deployment: name a deployment.")
+        found = self._documents.get(DEPLOYMENTS, f"{scope.key}/{endpoint}/{deployment}")
         if found is None:
             raise not_found(f"The deployment {deployment} of the batch endpoint {endpoint}")
         asked = call.body.get("properties") or {}
         name = asked.get("name") or f"batchjob-{uuid.uuid4()}"
-        job = self._submit(scope, name, _job(found, endpoint, deployment, asked))
+        job = self._submit(scope, name, self._job(scope, found, endpoint, deployment, asked))
         return JSONResponse(_batch_job(job, job["properties"]["status"]), 201)
 
     def list_jobs(self, call: Call) -> Json:
@@ -155,38 +157,50 @@ class BatchEndpoints:
         return {"value": [_batch_job(job, statuses[key]) for key, job in mine.items()]}
 
     def _deployments(self, scope: Scope, endpoint: str) -> list[tuple[str, Json]]:
-        return self._documents.list("batchDeployments", f"{scope.key}/{endpoint}/")
+        return self._documents.list(DEPLOYMENTS, f"{scope.key}/{endpoint}/")
 
     def _check_default(self, scope: Scope, endpoint: str, body: Json) -> None:
         name = ((body.get("properties") or {}).get("defaults") or {}).get("deploymentName")
-        if name and self._documents.get("batchDeployments", f"{scope.key}/{endpoint}/{name}") is None:
-            raise azure_error(
-                400, "UserError", f"The default deployment {name} does not exist in {endpoint}."
-            )
+        if name and self._documents.get(DEPLOYMENTS, f"{scope.key}/{endpoint}/{name}") is None:
+            raise refused(f"The default deployment {name} does not exist in {endpoint}.")
 
-    def _check_component(self, scope: Scope, body: Json) -> None:
-        configuration = (body.get("properties") or {}).get("deploymentConfiguration")
+    def _check_runnable(self, scope: Scope, properties: Json) -> None:
+        configuration = properties.get("deploymentConfiguration")
         if not configuration:
-            raise azure_error(
-                400,
-                "NotSupported",
-                "localazure runs batch deployments of pipeline components only "
-                "(properties.deploymentConfiguration of type PipelineComponent is missing).",
-            )
-        reference = parse_asset(configuration["componentId"]["assetId"], scope, self._context.scopes)
-        read_asset(self._context, reference.scope, "components", reference.name, reference.version)
+            check_model_deployment(self._context, scope, properties)
+            return
+        component = (configuration.get("componentId") or {}).get("assetId")
+        if not component:
+            raise missing_field("properties.deploymentConfiguration.componentId.assetId")
+        found = parse_asset(component, scope, self._context.scopes)
+        read_asset(self._context, found.scope, "components", found.name, found.version)
+
+    def _job(self, scope: Scope, deployment: Json, endpoint: str, name: str, asked: Json) -> Json:
+        """The ARM job of one invocation, of a pipeline component or of a model."""
+        extra, properties = asked.get("properties") or {}, deployment["properties"]
+        shared: Json = {
+            "displayName": endpoint,
+            "experimentName": extra.get("experimentName") or endpoint,
+            "properties": {"azureml.endpointName": endpoint, "azureml.deploymentName": name},
+            "tags": {},
+            "isArchived": False,
+        }
+        if configuration := properties.get("deploymentConfiguration"):
+            return shared | _component_job(configuration, asked)
+        return shared | scoring_job(self._context, scope, properties, asked)
+
+    def _endpoint_ended(self, operation: Operation, resource: Json) -> None:
+        if operation.change == "Deleting" and operation.error is None:
+            for key, _ in self._documents.list(DEPLOYMENTS, f"{operation.key}/"):
+                self._documents.delete(DEPLOYMENTS, key)
+
+    def _deployment_ended(self, operation: Operation, resource: Json) -> None:
+        if operation.change == "Creating" and operation.error is None:
+            workspace, endpoint, name = operation.key.rsplit("/", 2)
+            self._context.events.model_deployed(self._context.scopes[workspace], endpoint, name, resource)
 
     def _scope(self, call: Call) -> Scope:
         return call.scope(self._context.scopes)
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise azure_error(
-            400,
-            "UserError",
-            f"{name!r}: 3 to 32 letters, digits and single dashes, a letter first, no dash at the end.",
-        )
 
 
 def _resource(workspace_id: str, path: str, body: Json, old: Json | None) -> Json:
@@ -197,25 +211,18 @@ def _resource(workspace_id: str, path: str, body: Json, old: Json | None) -> Jso
         "type": "Microsoft.MachineLearningServices/workspaces/"
         + ("batchEndpoints/deployments" if "/deployments/" in path else "batchEndpoints"),
         "systemData": system_data(old["systemData"]["createdAt"] if old else None),
-        "properties": {**(body.get("properties") or {}), "provisioningState": "Succeeded"},
+        "properties": {**(body.get("properties") or {})},
     }
 
 
-def _job(deployment: Json, endpoint: str, name: str, asked: Json) -> Json:
-    """The ARM job of one invocation: the deployment's component with the inputs and outputs asked for."""
-    configuration = deployment["properties"]["deploymentConfiguration"]
-    extra = asked.get("properties") or {}
+def _component_job(configuration: Json, asked: Json) -> Json:
     return {
         "jobType": "Pipeline",
-        "displayName": endpoint,
-        "experimentName": extra.get("experimentName") or endpoint,
         "componentId": configuration["componentId"]["assetId"],
         "settings": configuration.get("settings") or {},
         "tags": configuration.get("tags") or {},
-        "properties": {"azureml.endpointName": endpoint, "azureml.deploymentName": name},
         "inputs": asked.get("inputData") or {},
         "outputs": asked.get("outputData") or {},
-        "isArchived": False,
     }
 
 

@@ -13,16 +13,18 @@ MAX_INSTANCES = 50
 MAX_REQUEST_TIMEOUT = timedelta(seconds=180)
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
+    """Part of a body: camel-cased names, unknown ones ignored."""
+
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, protected_namespaces=())
 
 
-class RequestSettings(_Wire):
+class RequestSettings(Wire):
     request_timeout: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(), le=MAX_REQUEST_TIMEOUT)
     max_concurrent_requests_per_instance: int = Field(default=1, ge=1)
 
 
-class Probe(_Wire):
+class Probe(Wire):
     initial_delay: timedelta = timedelta(seconds=10)
     period: timedelta = Field(default=timedelta(seconds=10), gt=timedelta())
     timeout: timedelta = Field(default=timedelta(seconds=2), gt=timedelta())
@@ -34,18 +36,18 @@ class Probe(_Wire):
         return (self.initial_delay + self.period * self.failure_threshold).total_seconds()
 
 
-class CodeConfiguration(_Wire):
+class CodeConfiguration(Wire):
     code_id: str
     scoring_script: str
 
 
-class ScaleSettings(_Wire):
+class ScaleSettings(Wire):
     """A managed deployment has the instances asked for; Azure Monitor scales it, if anything does."""
 
     scale_type: Annotated[Literal["default"], BeforeValidator(lambda value: str(value).lower())] = "default"
 
 
-class OnlineDeployment(_Wire):
+class OnlineDeployment(Wire):
     """`instance_count` is the resource's `sku.capacity`."""
 
     endpoint_compute_type: Annotated[Literal["managed"], BeforeValidator(lambda value: str(value).lower())]
@@ -82,13 +84,18 @@ class OnlineDeployment(_Wire):
     def read(cls, resource: Json) -> Self:
         """From an ARM resource or the body of a PUT; refuses with 400 what the service does not take."""
         count = (resource.get("sku") or {}).get("capacity")
-        asked = _present({**(resource.get("properties") or {}), "instanceCount": count})
-        try:
-            return cls.model_validate(asked)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "properties"
-            raise refused(f"{place}: {first['msg']} (given: {_short(first['input'])}).") from None
+        asked = {**(resource.get("properties") or {}), "instanceCount": count}
+        return validated(cls, asked)
+
+
+def validated[T: Wire](kind: type[T], asked: Json) -> T:
+    """`asked` as a `kind`, nulls standing for defaults; refuses with 400 and names the first property that is wrong."""
+    try:
+        return kind.model_validate(_present(asked))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "properties"
+        raise refused(f"{place}: {first['msg']} (given: {_short(first['input'])}).") from None
 
 
 def _present(value: Any) -> Any:

@@ -85,8 +85,9 @@ def test_the_default_deployment_is_invoked_and_cannot_be_deleted(
     found.defaults = {"deployment_name": "circ1-v1"}
     published.batch_endpoints.begin_create_or_update(found).result()
     assert arm.post(f"/batchEndpoints/{endpoint}/jobs", json=asked).status_code == 201
-    with pytest.raises(HttpResponseError, match="default deployment"):
+    with pytest.raises(HttpResponseError, match="default deployment") as caught:
         published.batch_deployments.begin_delete("circ1-v1", endpoint).result()
+    assert caught.value.status_code == 409
     assert finish(published, "score-3").status == "Completed"
 
 

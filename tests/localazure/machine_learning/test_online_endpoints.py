@@ -298,7 +298,7 @@ def test_an_update_that_fails_leaves_the_old_revision_in_service(prepared: Any, 
         ({"instance_count": 0}, "instanceCount"),
         ({"instance_count": 51}, "instanceCount"),
         ({"environment": None}, "environmentId"),
-        ({"name": "ab"}, "3 to 32"),
+        ({"name": "a--b"}, "3 to 32"),
     ],
 )
 def test_a_deployment_that_the_service_does_not_take(
