@@ -13,30 +13,28 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from localazure.machine_learning.conda import EnvironmentFailed, read_conda
 
 CACHE_VARIABLE = "LOCALAZURE_ENVIRONMENT_CACHE"
 _READY = "localazure-ready.json"
-_PYTHON = re.compile(r"python\s*(?:={1,2}\s*(\d+\.\d+)(?:[.\d*]*))?")
-
-
-class EnvironmentFailed(RuntimeError):
-    """The environment cannot be built; the message says what to change and where."""
 
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a conda file asks for: Python's minor version ("3.13") and the lines of its pip section."""
+    """What an environment asks for: Python's minor version ("3.13") and lines for pip.
+
+    `notes` tell the reader of a job's log what is not as on Azure.
+    """
 
     python: str
     pip: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def key(self) -> str:
@@ -45,24 +43,23 @@ class Requirements:
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
+def requirements_of(properties: Mapping[str, Any]) -> Requirements:
+    """What the `properties` of an environment version ask for. Raises `EnvironmentFailed`."""
+    if properties.get("build"):
+        raise EnvironmentFailed(
+            "The environment has a Docker build context, which cannot be built here: give it a conda file."
+        )
+    image = properties.get("image")
+    asked = parse_conda(properties.get("condaFile"))
+    about = f"The image {image} is not run: the command runs on this machine"
+    plain = "." if properties.get("condaFile") else f", in a plain Python {asked.python} without packages."
+    return replace(asked, notes=(f"{about}{plain}" if image else "", *asked.notes))
+
+
 def parse_conda(text: str | None) -> Requirements:
-    """Raises `EnvironmentFailed` for what is no conda file, or needs conda packages other than Python and pip."""
+    """What a conda file asks for; nothing is a plain Python. Raises `EnvironmentFailed`."""
     default = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if not text:
-        return Requirements(default, ())
-    python, pip = default, list[str]()
-    for item in _dependencies(text):
-        match = _PYTHON.fullmatch(item) if isinstance(item, str) else None
-        if isinstance(item, dict):
-            pip += [str(line).strip() for line in item.get("pip") or []]
-        elif match:
-            python = match[1] or default
-        elif re.split(r"[<>=\s]", item)[0] not in ("pip", "setuptools", "wheel"):
-            raise EnvironmentFailed(
-                f"The conda file asks for the conda package {item!r}; environments are built with uv here: "
-                "move it to the `pip:` section."
-            )
-    return Requirements(python, tuple(pip))
+    return Requirements(*read_conda(text, default)) if text else Requirements(default, ())
 
 
 def prepare(requirements: Requirements, cache: Path, log: IO[str]) -> Path:
@@ -70,6 +67,8 @@ def prepare(requirements: Requirements, cache: Path, log: IO[str]) -> Path:
 
     Safe from several processes: one builds, the others wait. Raises `EnvironmentFailed`.
     """
+    log.writelines(f"{note}\n" for note in requirements.notes if note)
+    log.flush()
     for folder in _caches(cache):
         if (folder / requirements.key / _READY).exists():
             return folder / requirements.key
@@ -145,16 +144,6 @@ def _uv(arguments: list[str], log: IO[str]) -> None:
         raise EnvironmentFailed(
             f"`uv {arguments[0]}` failed ({done.returncode}): the environment's packages are wrong?"
         )
-
-
-def _dependencies(text: str) -> list[Any]:
-    try:
-        content = YAML(typ="safe").load(text)
-    except YAMLError as error:
-        raise EnvironmentFailed(f"The conda file is no YAML: {error}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("dependencies"), list):
-        raise EnvironmentFailed("The conda file has no list `dependencies`.")
-    return content["dependencies"]
 
 
 @contextmanager

@@ -10,10 +10,15 @@ from pathlib import Path
 
 from localazure.machine_learning.asset_store import read_asset
 from localazure.machine_learning.context import Context
-from localazure.machine_learning.environments import parse_conda, prepare
+from localazure.machine_learning.environments import (
+    EnvironmentFailed,
+    Requirements,
+    prepare,
+    requirements_of,
+)
 from localazure.machine_learning.graph import Data, InvalidJob, Literal, Task, Value, render
 from localazure.machine_learning.model_paths import resolve_output
-from localazure.machine_learning.process import run_command
+from localazure.machine_learning.process import run_command, tail
 from localazure.machine_learning.references import is_asset, parse_asset
 from localazure.machine_learning.routing import Scope
 from localazure.machine_learning.runs import Run, Runs
@@ -35,9 +40,9 @@ class Workers:
             self._threads, partial(work, *args, **options)
         )
 
-    def building(self, environment: str) -> asyncio.Lock:
-        """Held while an environment is built: those who wait for it wait without a thread."""
-        return self._building.setdefault(environment, asyncio.Lock())
+    def building(self, content: str) -> asyncio.Lock:
+        """Held while an environment of this content is built: those who wait for it wait without a thread."""
+        return self._building.setdefault(content, asyncio.Lock())
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -64,8 +69,7 @@ class TaskRun:
         log.parent.mkdir(parents=True)
         try:
             self.runs.change(self.run, status="Preparing")
-            async with self.workers.building(self.task.environment):
-                venv = await self.workers.run(self._environment, log)
+            venv = await self._environment(log)
             self.runs.change(self.run, status="Queued")
             async with slots:
                 self.runs.change(self.run, status="Running")
@@ -87,14 +91,25 @@ class TaskRun:
         )
         await self.workers.run(self._store, folder)
 
-    def _environment(self, log: Path) -> Path:
+    async def _environment(self, log: Path) -> Path:
+        """The environment's folder; two runs that need the same content wait for one build."""
+        try:
+            requirements = await self.workers.run(self._requirements)
+            async with self.workers.building(requirements.key):
+                return await self.workers.run(self._build, requirements, log)
+        except EnvironmentFailed as error:
+            with log.open("a") as output:
+                output.write(f"{error}\n")
+            raise EnvironmentFailed(f"The environment could not be built.\n{tail(log)}") from None
+
+    def _requirements(self) -> Requirements:
         found = parse_asset(self.task.environment, self._scope, self.context.scopes)
-        properties = read_asset(self.context, found.scope, "environments", found.name, found.version)[
-            "properties"
-        ]
-        cache = self.context.runtime.state / "environments"
+        resource = read_asset(self.context, found.scope, "environments", found.name, found.version)
+        return requirements_of(resource["properties"])
+
+    def _build(self, requirements: Requirements, log: Path) -> Path:
         with log.open("a") as output:
-            return prepare(parse_conda(properties.get("condaFile")), cache, output)
+            return prepare(requirements, self.context.runtime.state / "environments", output)
 
     def _fetch(self, folder: Path) -> str:
         """Bring code and inputs into `folder`; gives the command with every reference resolved."""
