@@ -12,9 +12,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from localazure.azurite import START_SECONDS, create_containers
 from localazure.email import Email
@@ -26,9 +24,9 @@ from localazure.git_host import GitHost
 from localazure.identity import Identity
 from localazure.runtime import open_runtime
 from localazure.service import Runtime, Service
+from localazure.start_page import StartPage
 from localazure.tls import ensure_certificates
-from localazure.unimplemented import Unimplemented, wrong_method
-from localazure.web import Refusal, page, refuse
+from localazure.web import Refusal, refuse
 
 
 def services(runtime: Runtime) -> list[Service]:
@@ -91,23 +89,16 @@ def application(runtime: Runtime, emulators: Sequence[Service]) -> FaultyHttp:
                 running.push_async_callback(emulator.stop)
             yield
 
-    async def index(_: Request) -> Response:
-        return page("index.html", runtime=runtime, missing=unimplemented.requests)
-
-    async def health(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    unimplemented = Unimplemented()
-    own = [Route("/", index), Route("/health", health), *unimplemented.routes]
-    routes = [*own, *(route for emulator in emulators for route in emulator.routes)]
-    handlers = {Refusal: refuse, 404: unimplemented.no_route, 405: wrong_method}
+    start_page = StartPage(runtime, emulators)
+    routes = [*start_page.routes, *(route for emulator in emulators for route in emulator.routes)]
+    handlers = {Refusal: refuse, **start_page.handlers}
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
     return FaultyHttp(app, runtime.faults, {_name(emulator): emulator.routes for emulator in emulators})
 
 
 def _name(emulator: Service) -> str:
     """What a fault calls it: `machine-learning`, `event-grid`, `identity`, `email`, `git-host`."""
-    return type(emulator).__module__.split(".")[1].replace("_", "-")
+    return type(emulator).__module__.removeprefix("localazure.").partition(".")[0].replace("_", "-")
 
 
 class _Beside(uvicorn.Server):

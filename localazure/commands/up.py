@@ -28,7 +28,7 @@ from localazure.supervisor import PARTS, Supervisor, SupervisorError, acquire, h
 
 _START_SECONDS = 90.0
 _USUAL = (Path("localazure.yaml"), Path("infra/local.yaml"))
-_BUILT_IN = Path(__file__).parent.parent / "default.yaml"
+BUILT_IN = Path(__file__).parent.parent / "default.yaml"
 _ALL = ",".join(PARTS)
 _NEEDS = {"azure": "azurite"}  # workspaces and registries keep their files in blob containers
 
@@ -57,7 +57,7 @@ def up(
 ) -> None:
     """Start Azurite, the azure server and the functions host, and keep them running."""
     chosen, parts, state = config or usual_config(), _parts(only), state.absolute()
-    if chosen == _BUILT_IN:
+    if chosen == BUILT_IN:
         say("No localazure.yaml here: starting one workspace and one registry of the built-in configuration.")
     if detach:
         _detached(chosen, parts, state)
@@ -67,7 +67,7 @@ def up(
 
 def usual_config() -> Path:
     """The configuration that is meant when none is named."""
-    return next((path for path in _USUAL if path.is_file()), _BUILT_IN)
+    return next((path for path in _USUAL if path.is_file()), BUILT_IN)
 
 
 def _parts(only: str) -> tuple[str, ...]:
