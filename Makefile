@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing prepared: scripts/setup builds what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine prove-engine up down clean
+.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-localazure contracts prove-engine up down clean
 
 PYTHON := .venv/bin/python
 STATE := .localazure
@@ -48,6 +48,12 @@ bench: setup ## Cold import of the app against a bare durable app
 
 bench-engine: setup ## The durable engine beside durabletask, DBOS, Prefect and Luigi on one workload [QUICK=1]
 	@$(PYTHON) -m scripts.bench_engine $(if $(filter 1,$(QUICK)),--quick)
+
+bench-localazure: setup ## How fast the local Azure starts, answers and runs jobs, and what it takes
+	@$(PYTHON) -m scripts.bench_localazure
+
+contracts: setup ## Test with Azure's schemas; renew localazure/contracts.json and the tables of its README
+	@$(PYTHON) -m scripts.contracts --record
 
 prove-engine: setup ## Kill the local Functions host KILLS times and its task hub at every statement [KILLS=100]
 	$(PYTHON) -m tests.localazure.faults.prove --kills $(or $(KILLS),100)
