@@ -19,6 +19,7 @@ from localazure.machine_learning.online_deployments import OnlineDeployments
 from localazure.machine_learning.online_endpoints import OnlineEndpoints
 from localazure.machine_learning.online_scoring import OnlineScoring
 from localazure.machine_learning.online_serving import Serving
+from localazure.machine_learning.mlflow_pages import MLflowPages
 from localazure.machine_learning.operations import Operations
 from localazure.machine_learning.registry import RegistryPlane
 from localazure.machine_learning.routing import scopes
@@ -55,6 +56,7 @@ class MachineLearning:
             OnlineDeployments(context, operations, serving),
             OnlineScoring(context, serving),
             MLflow(context),
+            MLflowPages(context),
             operations,
         )
 
