@@ -15,11 +15,11 @@ from localazure.machine_learning.events import Events
 from localazure.machine_learning.history import History
 from localazure.machine_learning.jobs import Jobs
 from localazure.machine_learning.mlflow import MLflow
+from localazure.machine_learning.mlflow_pages import MLflowPages
 from localazure.machine_learning.online_deployments import OnlineDeployments
 from localazure.machine_learning.online_endpoints import OnlineEndpoints
 from localazure.machine_learning.online_scoring import OnlineScoring
 from localazure.machine_learning.online_serving import Serving
-from localazure.machine_learning.mlflow_pages import MLflowPages
 from localazure.machine_learning.operations import Operations
 from localazure.machine_learning.registry import RegistryPlane
 from localazure.machine_learning.routing import scopes
