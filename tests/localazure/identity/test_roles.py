@@ -3,10 +3,13 @@
 import re
 
 import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.eventgrid import EventGridEvent, EventGridPublisherClient
 from azure.identity import DefaultAzureCredential
 from pydantic import ValidationError
 
 from localazure.config import Config
+from localazure.event_grid import EventGrid
 from localazure.identity import Access, Identity
 from localazure.identity.actions import Need
 from localazure.machine_learning.actions import needed
@@ -184,9 +187,24 @@ def start(make_runtime, serve):
     def start(settings):
         runtime = make_runtime(settings)
         identity = Identity(runtime)
-        return serve(runtime, [identity])
+        return serve(runtime, [identity, EventGrid(runtime, identity.tokens)])
 
     return start
+
+
+@pytest.mark.parametrize(("role", "may_send"), [("EventGrid Data Sender", True), ("Owner", False)])
+def test_events_are_taken_from_data_senders_only(start, role, may_send):
+    azure = start(config((role, "events")))
+    client = EventGridPublisherClient(
+        f"{azure.runtime.addresses.azure}/topics/events/api/events", DefaultAzureCredential()
+    )
+    event = EventGridEvent(subject="s", event_type="t", data={}, data_version="1")
+    if may_send:
+        client.send(event)
+        return
+    with pytest.raises(HttpResponseError, match="does not have permission to send data to") as refused:
+        client.send(event)
+    assert refused.value.status_code == 403
 
 
 def test_assignments_and_definitions_can_be_read_at_arm(start):
