@@ -8,7 +8,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field
 
-from localazure.machine_learning import batch_driver
 from localazure.machine_learning.assets import read_asset, write_asset
 from localazure.machine_learning.context import Context
 from localazure.machine_learning.endpoint_rules import refused
@@ -16,6 +15,7 @@ from localazure.machine_learning.online_settings import CodeConfiguration, Wire,
 from localazure.machine_learning.planning import plan_job, wire_type
 from localazure.machine_learning.references import parse_asset
 from localazure.machine_learning.routing import Json, Scope
+from localazure.machine_learning.scoring import batch_driver
 from localazure.machine_learning.storage import locate
 
 _DATA = ("uri_file", "uri_folder", "mltable")

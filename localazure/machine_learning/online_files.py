@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from localazure.machine_learning import scoring_server
 from localazure.machine_learning.assets import read_asset
 from localazure.machine_learning.context import Context, timestamp
 from localazure.machine_learning.environments import parse_conda, prepare
 from localazure.machine_learning.online_settings import OnlineDeployment
 from localazure.machine_learning.references import parse_asset
 from localazure.machine_learning.routing import Json, Scope
+from localazure.machine_learning.scoring import online_server
 from localazure.machine_learning.storage import Location, empty, locate
 from localazure.machine_learning.variables import process_variables
 
@@ -55,7 +55,7 @@ class Launch:
 
     def command(self, descriptor: int) -> str:
         """Serves on the listening socket `descriptor`, in place of the shell that runs it."""
-        python, script = str(Path(self.venv) / "bin" / "python"), str(Path(scoring_server.__file__))
+        python, script = str(Path(self.venv) / "bin" / "python"), str(Path(online_server.__file__))
         asked = ["--fd", str(descriptor), "--parent", str(os.getpid())]
         return shlex.join(["exec", python, script, *asked])
 

@@ -115,6 +115,7 @@ def test_the_sdk_invokes_the_model(prepared: Any, endpoint: str, tmp_path: Path)
     asked = {"endpoint_name": endpoint, "request_file": str(tmp_path / "request.json")}
     answer = json.loads(prepared.online_endpoints.invoke(**asked))
     assert (answer["model"], answer["colour"]) == ("hello", "blue")
+    assert answer["ours"] == []  # the emulator's own modules hide none of the deployment's
     answer = json.loads(prepared.online_endpoints.invoke(**asked, deployment_name="green"))
     assert answer["colour"] == "green"
 

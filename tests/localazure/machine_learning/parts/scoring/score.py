@@ -1,5 +1,6 @@
 """A scoring script that does as the payload says, so that a test can have it succeed, raise, sleep or die."""
 
+import importlib.util
 import json
 import os
 import time
@@ -28,4 +29,5 @@ def run(raw: str) -> Any:
     if note := asked.get("note"):
         with Path(note).open("a") as file:
             file.write(os.environ["COLOUR"] + "\n")
-    return {"model": model, "colour": os.environ["COLOUR"], "pid": os.getpid()}
+    ours = [name for name in ("mlflow", "online_server", "planning") if importlib.util.find_spec(name)]
+    return {"ours": ours, "model": model, "colour": os.environ["COLOUR"], "pid": os.getpid()}

@@ -41,6 +41,7 @@ class Tally:
 
 def main() -> None:
     asked = _arguments()
+    sys.path.pop(0)  # this file's folder: it is none of the deployment's
     os.environ["AZUREML_BI_OUTPUT_PATH"] = str(asked.output)
     asked.output.mkdir(parents=True, exist_ok=True)
     run = _from_script(Path(asked.script)) if asked.script else _from_mlflow(_model_folder())

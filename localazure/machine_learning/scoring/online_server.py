@@ -1,6 +1,6 @@
 """Serves one deployment's model over HTTP. Runs in the deployment's own environment, so it needs Python alone.
 
-`python scoring_server.py --fd N` takes connections from the listening socket N once the model is loaded. Environment:
+`python online_server.py --fd N` takes connections from the listening socket N once the model is loaded. Environment:
 AZUREML_MODEL_DIR, and AZUREML_ENTRY_SCRIPT (a file with `init()` and `run(raw)`); without a script the folder holds an
 MLflow model, which is asked with `{"input_data": …, "params": …}`.
 """
@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True, help="a listening socket")
     parser.add_argument("--parent", type=int, required=True, help="the process to end with")
     arguments = parser.parse_args()
+    sys.path.pop(0)  # this file's folder: it is none of the deployment's
     threading.Thread(target=_end_with, args=(arguments.parent,), daemon=True).start()
     _say("Loading the model")
     server = _Server(arguments.fd, Scorer(load()))
