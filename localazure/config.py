@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from localazure import identity_config, scopes
 from localazure.email_config import EmailService
+from localazure.event_grid_config import EventGrid
 from localazure.identity_config import IdentitySettings, RoleAssignment
 from localazure.roles import Role
 
@@ -42,29 +43,6 @@ class Registry(_Section):
     name: str
     resource_group: str
     propagation_seconds: float = Field(default=0.0, ge=0)
-
-
-class Subscription(_Section):
-    """An Event Grid subscription: `source` is a topic's or a workspace's name; it delivers to a function."""
-
-    name: str
-    source: str
-    function: str
-    event_types: tuple[str, ...] = ()
-    subject_begins_with: str = ""
-    subject_ends_with: str = ""
-    max_events_per_batch: int = Field(default=1, ge=1, le=5000)
-
-
-class EventGrid(_Section):
-    """Custom topics and subscriptions. A failed delivery waits `retry_seconds[attempt - 1]` (the last one repeats)."""
-
-    topics: tuple[str, ...] = ()
-    resource_group: str = "local-rg"
-    subscriptions: tuple[Subscription, ...] = ()
-    retry_seconds: tuple[float, ...] = Field(default=(1, 2, 5, 10, 30, 60, 300), min_length=1)
-    max_attempts: int = Field(default=30, ge=1)
-    time_to_live_seconds: float = Field(default=86400, gt=0)
 
 
 GIT_EVENTS = {
@@ -188,7 +166,10 @@ class Config(_Section):
 
     @model_validator(mode="after")
     def _sources_exist(self) -> Self:
-        known = {*self.event_grid.topics, *(workspace.name for workspace in self.workspaces)}
+        known = {
+            *(topic.name for topic in self.event_grid.topics),
+            *(workspace.name for workspace in self.workspaces),
+        }
         for subscription in self.event_grid.subscriptions:
             if subscription.source not in known:
                 raise ValueError(
