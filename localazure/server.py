@@ -38,13 +38,13 @@ def services(runtime: Runtime) -> list[Service]:
     email = Email(runtime, identity.tokens)
     git_host = GitHost(runtime)
     return [
+        FaultsAdmin(runtime),
         identity,
         event_grid,
         email,
         git_host,
         Containers(runtime),
         MachineLearning(runtime, event_grid.emit),
-        FaultsAdmin(runtime),
     ]
 
 

@@ -18,7 +18,8 @@ _log = logging.getLogger(__name__)
 
 
 class StorageGate:
-    """Holds the Azurite of `state` still while a fault is in force; whoever ends this ends the standstill."""
+    """Holds the Azurite of `state` still while a fault is in force. No standstill outlives the server: the others could
+    not start."""
 
     def __init__(self, state: Path, faults: Faults):
         self._state, self._faults = state, faults
@@ -27,6 +28,10 @@ class StorageGate:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        for planted in self._faults.all():
+            if planted.fault.kind == KIND:
+                self._faults.clear(planted.id)
+        await asyncio.to_thread(self._release)
         loop = asyncio.get_running_loop()
         self._faults.listen(lambda: loop.call_soon_threadsafe(self._changed.set))
         self._task = asyncio.create_task(self._run())
