@@ -2,6 +2,7 @@
 
 import re
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,7 @@ _GROUP = f"{_SUBSCRIPTION}/resourceGroups/{{group}}"
 _TOPIC = f"{_GROUP}{_PROVIDER}/topics/{{topic}}"
 _SYSTEM_TOPIC = f"{_GROUP}{_PROVIDER}/systemTopics/{{system_topic}}"
 _WORKSPACE = f"{_GROUP}/providers/{sources.WORKSPACES}/{{workspace}}"
+_RESULTS = f"{_PROVIDER}/locations/{{location}}/operationResults"
 # Where subscriptions hang: in a topic, or as an extension of any source.
 _PARENTS = (_TOPIC, _SYSTEM_TOPIC, f"{_TOPIC}{_PROVIDER}", f"{_WORKSPACE}{_PROVIDER}")
 
@@ -72,6 +74,7 @@ class Arm:
             ("GET", _SYSTEM_TOPIC, self.get_system_topic),
             ("PUT", _SYSTEM_TOPIC, self.put_system_topic),
             ("DELETE", _SYSTEM_TOPIC, self.delete_system_topic),
+            ("GET", f"{_SUBSCRIPTION}{_RESULTS}/{{operation}}", self.operation_result),
         ]
         for parent in _PARENTS:
             one = f"{parent}/eventSubscriptions/{{name}}"
@@ -104,6 +107,17 @@ class Arm:
     def _check_subscription(self, id: str) -> None:
         if id.lower() != self._config.subscription_id.lower():
             raise azure_error(404, "SubscriptionNotFound", f"The subscription '{id}' could not be found.")
+
+    def _accepted(self) -> Response:
+        """The answer to a deletion, which Event Grid ends later: here it has ended when it is asked for."""
+        results = _RESULTS.format(location=self._config.location)
+        path = f"/subscriptions/{self._config.subscription_id}{results}/{uuid.uuid4()}"
+        return Response(
+            status_code=202, headers={"location": f"{self._azure}{path}?api-version={VERSIONS[-1]}"}
+        )
+
+    async def operation_result(self, call: Call) -> Response:
+        return Response(status_code=200)
 
     # ---- topics ----------------------------------------------------------------------------------------------
 
@@ -143,7 +157,7 @@ class Arm:
         for one in self._subscriptions.all(self._sources.id_of(topic.name)):
             self._subscriptions.delete(one.key)
         self._sources.delete_topic(topic)
-        return Response(status_code=200)
+        return self._accepted()
 
     async def list_keys(self, call: Call) -> Response:
         return JSONResponse(dict(zip(("key1", "key2"), self._known_topic(call).keys, strict=True)))
@@ -217,7 +231,7 @@ class Arm:
             if not one.is_configured:
                 self._subscriptions.delete(one.key)
         self._sources.delete_system_topic(topic)
-        return Response(status_code=200)
+        return self._accepted()
 
     def _known_system_topic(self, call: Call) -> SystemTopic:
         topic = self._sources.system_topic(call.path["group"], call.path["system_topic"])

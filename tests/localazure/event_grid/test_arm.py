@@ -48,7 +48,9 @@ def test_a_topic_is_made_used_listed_and_deleted(start, arm, receiver):
     with pytest.raises(ClientAuthenticationError):
         publisher(azure, "orders", AzureKeyCredential(keys["key2"])).send(an_event())
     publisher(azure, "orders", AzureKeyCredential(keys["key1"])).send(an_event())
-    assert arm(azure, "DELETE", path).status_code == 200
+    deleted = arm(azure, "DELETE", path)
+    assert deleted.status_code == 202
+    assert arm(azure, "GET", deleted.headers["location"].partition("?")[0]).status_code == 200
     assert arm(azure, "DELETE", path).status_code == 204
 
 
