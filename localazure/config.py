@@ -29,8 +29,13 @@ class Ports(_Section):
 
 
 class Compute(_Section):
+    """A cluster that is there from the start; the SDK may change it, and make others."""
+
     name: str
+    min_nodes: int = Field(default=0, ge=0)
     max_nodes: int = Field(default=2, ge=1)
+    size: str = "Standard_DS3_v2"
+    idle_seconds: float = Field(default=120.0, ge=0)
 
 
 class Workspace(_Section):
@@ -127,6 +132,16 @@ class Quotas(_Section):
     endpoints: int = Field(default=100, ge=1)
     deployments: int = Field(default=500, ge=1)
     deployments_per_endpoint: int = Field(default=20, ge=1)
+    computes: int = Field(default=500, ge=1)
+    nodes_per_compute: int = Field(default=100, ge=1)
+    dedicated_cores: int = Field(default=300, ge=0)
+    low_priority_cores: int = Field(default=300, ge=0)
+
+
+class Schedules(_Section):
+    """Schedules fire by a clock that runs `clock_factor` times as fast as the system's."""
+
+    clock_factor: float = Field(default=1.0, gt=0)
 
 
 class OnlineServing(_Section):
@@ -151,6 +166,7 @@ class Config(_Section):
     registries: tuple[Registry, ...] = ()
     operations: Operations = Operations()
     quotas: Quotas = Quotas()
+    schedules: Schedules = Schedules()
     online: OnlineServing = OnlineServing()
     containers: tuple[str, ...] = ()
     event_grid: EventGrid = EventGrid()

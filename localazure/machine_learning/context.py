@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from starlette.requests import Request
 
 from localazure.documents import Documents
 from localazure.identity.tokens import Claims, Tokens
 from localazure.machine_learning.actions import needed
+from localazure.machine_learning.datastores_places import datastore_container
 from localazure.machine_learning.events import Events
 from localazure.machine_learning.routing import Json, Scope, principal
-from localazure.machine_learning.storage import Storage
+from localazure.machine_learning.storage import Location, Storage, locate
 from localazure.service import Runtime
 from localazure.web import azure_error
 
@@ -29,6 +31,10 @@ class Context:
     scopes: Mapping[str, Scope]
     events: Events
     tokens: Tokens
+
+    def locate(self, uri: str, workspace: str) -> Location:
+        """Where `uri` lies; short datastore URIs belong to `workspace`. Raises `UnknownLocation`."""
+        return locate(uri, workspace, partial(datastore_container, self.documents))
 
     def authorize(self, request: Request) -> Claims:
         """The token's claims. Refuses with 401 a request without a valid token for Azure's management or Azure ML, and

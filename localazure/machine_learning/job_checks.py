@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from localazure.machine_learning.asset_store import read_asset
 from localazure.machine_learning.context import Context
+from localazure.machine_learning.datastores import check_datastore
 from localazure.machine_learning.graph import (
     Data,
     Graph,
@@ -28,6 +29,8 @@ def check_plan(context: Context, scope: Scope, plan: Plan) -> None:
     """Raises `InvalidJob`; refuses with 404 an input that names no registered asset."""
     _check_inputs(context, scope, plan.work, plan.inputs, "The job")
     _check_steps(context, scope, plan.work)
+    for output in plan.work.outputs.values():
+        check_datastore(context, scope, output.uri or "")
 
 
 def _check_steps(context: Context, scope: Scope, work: Task | Graph) -> None:
@@ -54,6 +57,8 @@ def _check_inputs(
             found = parse_asset(value.uri, scope, context.scopes)
             kind = found.kind.lower() or ("models" if value.type in _MODELS else "data")
             read_asset(context, found.scope, kind, found.name, found.version)
+        elif isinstance(value, Data):
+            check_datastore(context, scope, value.uri)
 
 
 def _check_outputs(name: str, step: Step, graph: Graph) -> None:

@@ -5,16 +5,17 @@ What it leaves out (`logged-models` among it) is answered with 404, as on Azure 
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from localazure.documents import Documents
 from localazure.machine_learning.context import Context
 from localazure.machine_learning.events import experiment_id
 from localazure.machine_learning.routing import WORKSPACE, Call, Json, Scope, route
-from localazure.machine_learning.runs import Runs
+from localazure.machine_learning.runs import Run, Runs
 from localazure.machine_learning.storage import Location
 from localazure.web import Refusal
 
@@ -285,6 +286,14 @@ class MLflow:
 
     def _scope(self, call: Call) -> Scope:
         return call.scope(self._context.scopes)
+
+
+def log_metrics(documents: Documents, run: Run, metrics: Mapping[str, float]) -> None:
+    """Log what the emulator itself has measured in a run."""
+    points = {key: [{"value": value, "timestamp": _now(), "step": 0}] for key, value in metrics.items()}
+    started = _milliseconds(run.started or run.created)
+    known = {"experiment": run.experiment, "name": run.name, "status": None, "start": started, "end": None}
+    documents.put("mlflow", run.key, {**known, **_nothing_logged(), "metrics": points})
 
 
 def _run_id(call: Call) -> str:

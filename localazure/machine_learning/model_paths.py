@@ -4,7 +4,7 @@ import re
 
 from localazure.machine_learning.context import Context
 from localazure.machine_learning.routing import Json, Scope
-from localazure.machine_learning.storage import Location, UnknownLocation, locate
+from localazure.machine_learning.storage import UnknownLocation
 from localazure.web import azure_error
 
 _JOB_OUTPUT = re.compile(
@@ -22,7 +22,7 @@ def resolve_model(context: Context, scope: Scope, properties: Json) -> Json:
     job = _JOB_OUTPUT.fullmatch(uri)
     resolved = _job_output(context, scope, job) if job else uri
     try:
-        location = locate(resolved, scope.name)
+        location = context.locate(resolved, scope.name)
     except UnknownLocation as error:
         raise azure_error(400, "UserError", str(error)) from None
     if not context.storage.names(location):
@@ -38,10 +38,6 @@ def resolve_output(context: Context, scope: Scope, uri: str) -> str:
     """
     job = _JOB_OUTPUT.fullmatch(uri)
     return _job_output(context, scope, job) if job else uri
-
-
-def model_location(resource: Json, workspace: str) -> Location:
-    return locate(resource["properties"]["modelUri"], workspace)
 
 
 def _job_output(context: Context, scope: Scope, match: re.Match[str]) -> str:

@@ -13,7 +13,7 @@ from localazure.machine_learning.online_settings import OnlineDeployment
 from localazure.machine_learning.references import parse_asset
 from localazure.machine_learning.routing import Json, Scope
 from localazure.machine_learning.scoring import online_server
-from localazure.machine_learning.storage import Location, empty, locate
+from localazure.machine_learning.storage import Location, empty
 from localazure.machine_learning.variables import process_variables
 
 STORAGE_LOG, SERVER_LOG, BUILD_LOG = "storage-initializer.log", "inference-server.log", "build.log"
@@ -90,7 +90,7 @@ class _Bringing:
                 f"The model {found.name}:{found.version} is of type {properties.get('modelType')}: only an "
                 "mlflow_model is served without a codeConfiguration.",
             )
-        location = locate(properties["modelUri"], found.scope.name)
+        location = self.context.locate(properties["modelUri"], found.scope.name)
         target = self.folder / "azureml-models" / found.name / found.version
         self._download(location, target / location.path.rpartition("/")[2])
         return target
@@ -100,7 +100,7 @@ class _Bringing:
         if code is None:
             return None
         found, properties = self._asset(code.code_id, "codes")
-        self._download(locate(properties["codeUri"], found.scope.name), self.folder / "code")
+        self._download(self.context.locate(properties["codeUri"], found.scope.name), self.folder / "code")
         script = (self.folder / "code" / code.scoring_script).resolve()
         if not script.is_relative_to(self.folder.resolve() / "code") or not script.is_file():
             raise DeploymentFailed(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from localazure.machine_learning.asset_store import read_asset
+from localazure.machine_learning.computes_resources import compute_names, find_compute
 from localazure.machine_learning.context import Context
 from localazure.machine_learning.graph import (
     Data,
@@ -157,14 +158,11 @@ class _Planner:
 
     def _compute(self, reference: str | None) -> str:
         name = (reference or "").removeprefix("azureml:").rpartition("/")[2]
-        workspace = next(
-            item for item in self.context.runtime.config.workspaces if item.name == self.scope.name
-        )
-        known = [compute.name for compute in workspace.computes]
-        if name in known:
+        if find_compute(self.context, self.scope, name):
             return name
+        known = ", ".join(compute_names(self.context, self.scope)) or "none"
         raise InvalidJob(
-            f"{self.scope.name} has no compute {name!r} (it has {', '.join(known) or 'none'})."
+            f"Unknown compute target {name!r} in {self.scope.name} (it has {known})."
             if name
             else "No compute: set one on the step, on the job, or as the pipeline's default_compute."
         )

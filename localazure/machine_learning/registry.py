@@ -100,7 +100,7 @@ class RegistryPlane:
         properties: Json = {**resource["properties"], "isArchived": False}
         if uri := properties.get(_URI.get(kind, "")):
             target = Location(registry.container, f"{kind}/{name}/{version}")
-            self._context.storage.copy(locate(uri, source.name), target)
+            self._context.storage.copy(self._context.locate(uri, source.name), target)
             properties[_URI[kind]] = self._context.storage.url(target)
         spreading = next(
             item.propagation_seconds

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
 
+from localazure.machine_learning.computes_nodes import Region
 from localazure.machine_learning.context import Context
 from localazure.machine_learning.environments import EnvironmentFailed
 from localazure.machine_learning.graph import (
@@ -41,11 +42,11 @@ class StepSkipped(StepFailed):
 class Runner:
     """Owns one asyncio task per submitted job. `submit` and `cancel` may be called from any thread."""
 
-    def __init__(self, context: Context):
+    def __init__(self, context: Context, region: Region):
         self._context = context
+        self._region = region
         self._runs = Runs(context)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._slots: dict[tuple[str, str], asyncio.Semaphore] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
         self._workers = Workers()
@@ -53,10 +54,6 @@ class Runner:
     async def start(self) -> None:
         """End what an earlier server left running and take up its unfinished jobs."""
         self._loop = asyncio.get_running_loop()
-        for workspace in self._context.runtime.config.workspaces:
-            for compute in workspace.computes:
-                slots = asyncio.Semaphore(compute.max_nodes)
-                self._slots[f"workspaces/{workspace.name}", compute.name] = slots
         unfinished = [
             run for run in self._runs.all() if not run.is_finished and run.scope in self._context.scopes
         ]
@@ -144,7 +141,10 @@ class Runner:
             await self._execute_graph(run, work, inputs)
         else:
             task = TaskRun(self._context, self._runs, run, work, inputs, self._workers)
-            await task.execute(self._slots[run.scope, work.compute])
+            cluster = self._region.cluster(f"{run.scope}/{work.compute}")
+            if cluster is None:
+                raise InvalidJob(f"Unknown compute target {work.compute!r}: it was deleted.")
+            await task.execute(cluster)
 
     async def _execute_graph(self, run: Run, graph: Graph, inputs: Mapping[str, Value]) -> None:
         """Every step starts when those it reads have completed; a failed one stops only those that read it."""

@@ -6,16 +6,21 @@ from starlette.routing import BaseRoute
 
 from localazure.documents import Documents
 from localazure.identity.tokens import Tokens
+from localazure.machine_learning.admin import Admin, Movable
 from localazure.machine_learning.arm import Arm
 from localazure.machine_learning.assets import Assets
+from localazure.machine_learning.computes import Computes, region_of
+from localazure.machine_learning.computes_region import RegionOffers
 from localazure.machine_learning.context import Context
 from localazure.machine_learning.dataplane import DataPlane
+from localazure.machine_learning.datastores import Datastores
 from localazure.machine_learning.endpoints import BatchEndpoints
 from localazure.machine_learning.events import Events
 from localazure.machine_learning.history import History
 from localazure.machine_learning.jobs import Jobs
 from localazure.machine_learning.mlflow import MLflow
 from localazure.machine_learning.mlflow_pages import MLflowPages
+from localazure.machine_learning.monitors import Monitors
 from localazure.machine_learning.online_deployments import OnlineDeployments
 from localazure.machine_learning.online_endpoints import OnlineEndpoints
 from localazure.machine_learning.online_scoring import OnlineScoring
@@ -24,6 +29,8 @@ from localazure.machine_learning.operations import Operations
 from localazure.machine_learning.registry import RegistryPlane
 from localazure.machine_learning.routing import scopes
 from localazure.machine_learning.runner import Runner
+from localazure.machine_learning.schedules import Schedules
+from localazure.machine_learning.schedules_clock import MovableClock
 from localazure.machine_learning.storage import Storage
 from localazure.service import EventSink, Runtime
 
@@ -31,7 +38,7 @@ from localazure.service import EventSink, Runtime
 class MachineLearning:
     """One `Service`; its memory is `state`/machine_learning.sqlite, its jobs' folders are under `state`/jobs."""
 
-    def __init__(self, runtime: Runtime, emit: EventSink):
+    def __init__(self, runtime: Runtime, emit: EventSink, clock: Movable | None = None):
         self._context = context = Context(
             runtime=runtime,
             documents=Documents(runtime.state / "machine_learning.sqlite"),
@@ -40,12 +47,20 @@ class MachineLearning:
             events=Events(emit),
             tokens=Tokens.of(runtime),
         )
-        self._runner = Runner(context)
+        region = region_of(context)
+        self._runner = Runner(context, region)
         self._operations = operations = Operations(context)
+        self._computes = Computes(context, operations, region)
         self._serving = serving = Serving(context, operations)
         jobs = Jobs(context, operations, self._runner)
+        self._monitors = monitors = Monitors(context)
+        timer = clock or MovableClock(runtime.config.schedules.clock_factor)
+        self._schedules = Schedules(context, operations, jobs.submit, monitors, timer)
         self._rooms = (
-            Arm(context),
+            Arm(context, operations),
+            self._computes,
+            RegionOffers(context, region),
+            Datastores(context),
             Assets(context),
             RegistryPlane(context, operations),
             jobs,
@@ -57,6 +72,8 @@ class MachineLearning:
             OnlineScoring(context, serving),
             MLflow(context),
             MLflowPages(context),
+            self._schedules,
+            Admin(context, self._schedules, timer),
             operations,
         )
 
@@ -67,13 +84,18 @@ class MachineLearning:
     async def start(self) -> None:
         """Creates the containers of workspaces and registries and takes up the jobs a dead server left."""
         self._context.storage.ensure_containers(scope.container for scope in self._context.scopes.values())
+        await self._computes.start()
         await self._operations.start()
         await self._serving.start()
+        await self._monitors.start()
         await self._runner.start()
+        await self._schedules.firing.start()
 
     async def stop(self) -> None:
         """Ends the jobs' processes; what was not finished runs again at the next start."""
+        await self._schedules.firing.stop()
         await self._runner.stop()
+        await self._monitors.stop()
         await self._serving.stop()
         await self._operations.stop()
         self._context.storage.close()

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -36,10 +36,24 @@ class Location:
         return Location(self.container, f"{self.path}/{name}".strip("/"))
 
 
-def locate(uri: str, workspace: str) -> Location:
-    """Where `uri` lies; short datastore URIs belong to `workspace`. Raises `UnknownLocation`."""
+def own_container(workspace: str, datastore: str) -> str:
+    return f"azureml-{workspace}"
+
+
+def datastore_of(uri: str, workspace: str) -> tuple[str, str] | None:
+    """The workspace and the name of the datastore that `uri` names; short URIs belong to `workspace`."""
+    match = _DATASTORE.fullmatch(uri)
+    return (match["workspace"] or workspace, match["datastore"]) if match else None
+
+
+def locate(uri: str, workspace: str, container_of: Callable[[str, str], str] = own_container) -> Location:
+    """Where `uri` lies; short datastore URIs belong to `workspace`. Raises `UnknownLocation`.
+
+    `container_of` gives the container of a workspace's datastore; by default all are one.
+    """
     if match := _DATASTORE.fullmatch(uri):
-        return Location(f"azureml-{match['workspace'] or workspace}", match["path"].strip("/"))
+        container = container_of(match["workspace"] or workspace, match["datastore"])
+        return Location(container, match["path"].strip("/"))
     if (match := _ABFSS.fullmatch(uri)) and match["host"].startswith(f"{STORAGE_ACCOUNT}."):
         return Location(match["container"], match["path"].strip("/"))
     parts = urlsplit(uri)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from localazure.machine_learning.asset_store import read_asset
+from localazure.machine_learning.computes_nodes import Cluster
 from localazure.machine_learning.context import Context
 from localazure.machine_learning.environments import (
     EnvironmentFailed,
@@ -22,7 +23,7 @@ from localazure.machine_learning.process import run_command, tail
 from localazure.machine_learning.references import is_asset, parse_asset
 from localazure.machine_learning.routing import Scope
 from localazure.machine_learning.runs import Run, Runs
-from localazure.machine_learning.storage import Location, empty, locate
+from localazure.machine_learning.storage import Location, empty
 from localazure.machine_learning.variables import job_variables
 
 LOG = "user_logs/std_log.txt"
@@ -62,7 +63,7 @@ class TaskRun:
         """Where a run's files and its log lie: `state`/jobs/<workspace>/<name>."""
         return context.runtime.state / "jobs" / context.scopes[run.scope].name / run.name
 
-    async def execute(self, slots: asyncio.Semaphore) -> None:
+    async def execute(self, cluster: Cluster) -> None:
         """Raises `CommandFailed` with the end of the log, or what made it impossible to start."""
         folder = empty(self.folder(self.context, self.run))
         log = folder / LOG
@@ -71,7 +72,7 @@ class TaskRun:
             self.runs.change(self.run, status="Preparing")
             venv = await self._environment(log)
             self.runs.change(self.run, status="Queued")
-            async with slots:
+            async with cluster.node(self.run.name):
                 self.runs.change(self.run, status="Running")
                 await self._run(folder, log, venv)
         finally:
@@ -177,7 +178,7 @@ class TaskRun:
         return uri.replace("azureml://datastores/", prefix, 1)
 
     def _locate(self, uri: str) -> Location:
-        return locate(uri, self._scope.name)
+        return self.context.locate(uri, self._scope.name)
 
     @property
     def _scope(self) -> Scope:

@@ -51,7 +51,18 @@ class Deviation:
 
 _HASH_VERSION = r"^properties/properties/hash_version: \d+ is not of type 'string'$"
 
+_SIGNALS = "properties/action/monitorDefinition/signals/"
+_THRESHOLD = (
+    rf"^{_SIGNALS}\w+/metricThresholds/\d+/threshold/value: [\d.e-]+ is not of type 'integer'$"
+    rf"|^{_SIGNALS}\w+/metricThresholds/\d+: Unevaluated .*'threshold' was unexpected"
+    rf"|^{_SIGNALS}\w+: Unevaluated .*'metricThresholds'"
+    r"|^properties/action: Unevaluated .*'monitorDefinition' was unexpected"
+)
+_FRACTIONS = "The template's schema wants integers where the service has fractions: thresholds of metrics."
+
 ACCEPTED = (
+    Deviation("request", "^workspaces_schedules$", _THRESHOLD, _FRACTIONS),
+    Deviation("response", "^workspaces_schedules$", _THRESHOLD, f"{_FRACTIONS} They are given back."),
     Deviation(
         "request",
         "codes_versions$",
