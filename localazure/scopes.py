@@ -30,8 +30,9 @@ def short_names(config: "Config") -> dict[str, str]:
     found |= {group: f"{subscription}/resourceGroups/{group}" for group in groups}
     found[config.email.name] = email_id(config)
     for topic in events.topics:
-        name = topic if isinstance(topic, str) else topic.name
-        found[name] = resource_id(config, events.resource_group, "Microsoft.EventGrid/topics", name)
+        found[topic.name] = resource_id(
+            config, events.resource_group, "Microsoft.EventGrid/topics", topic.name
+        )
     for kind, items in (("workspaces", config.workspaces), ("registries", config.registries)):
         found |= {
             one.name: resource_id(config, one.resource_group, f"{MACHINE_LEARNING}/{kind}", one.name)
