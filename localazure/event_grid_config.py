@@ -123,9 +123,10 @@ class Subscription(_Section):
 
 
 class Topic(_Section):
-    """A custom topic; it takes events of one schema."""
+    """A custom topic; it takes events of one schema. It is in the section's resource group unless it names another."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9-]{3,50}$")
+    resource_group: str | None = None
     input_schema: EventSchema = "EventGridSchema"
 
 

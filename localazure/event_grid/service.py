@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from localazure.documents import Documents
+from localazure.event_grid import arm
 from localazure.event_grid.access import authorize_publisher
 from localazure.event_grid.admin import Admin
-from localazure.event_grid.arm import Arm
 from localazure.event_grid.delivery import Dispatcher
 from localazure.event_grid.disorder import Disturb, Shuffle, on_time
 from localazure.event_grid.outbox import Outbox
@@ -42,7 +42,7 @@ class EventGrid:
         self._subscriptions = Subscriptions(documents, self._sources, settings.subscriptions, self._azure)
         self._outbox = Outbox(documents)
         self._dispatcher = Dispatcher(runtime, self._outbox, self._subscriptions)
-        self._arm = Arm(runtime, tokens, self._sources, self._subscriptions, self._dispatcher)
+        self._arm = arm.routes(runtime, tokens, self._sources, self._subscriptions, self._dispatcher)
         self._admin = Admin(self._sources, self._subscriptions, self._outbox, self.publish, self._wake)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -53,7 +53,7 @@ class EventGrid:
             Route("/topics/{topic}/api/events", self._publish, methods=["POST"]),
             Route("/eventsubscriptions/{name}/validate", self._validate),
             *self._admin.routes,
-            *self._arm.routes,
+            *self._arm,
         ]
 
     async def start(self) -> None:

@@ -51,7 +51,7 @@ class Sources:
         for topic in configured.values():
             known = self.topic(topic.name)
             kept = known.keys if known and known.is_configured else keys
-            group = config.event_grid.resource_group
+            group = topic.resource_group or config.event_grid.resource_group
             self.put_topic(TopicRecord(topic.name, group, topic.input_schema, kept, {}, is_configured=True))
 
     def id_of(self, source: str) -> str:
