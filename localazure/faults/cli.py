@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 from rich.table import Table
 
 from localazure.commands.screen import DEFAULT_STATE, StateOption, console, fail, say
+from localazure.faults.asking import PATH, pairs
 from localazure.faults.fault import FaultError
 from localazure.faults.kinds import KINDS
-from localazure.faults.service import PATH, pairs
 from localazure.supervisor import holder, read_state
 
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -109,6 +108,8 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _ask(state: Path, method: str, path: str = "", **options: Any) -> dict[str, Any]:
+    import httpx  # `up` and the other commands have no use for it
+
     state = state.absolute()
     body = read_state(state)
     if not (holder(state) and body.get("ready")):

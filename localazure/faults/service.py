@@ -1,7 +1,7 @@
 """Where faults are asked for: an API for programs, a page for people. As open as the rest of /admin: loopback alone."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from localazure.faults.asking import PATH, from_form
 from localazure.faults.azurite import StorageGate
 from localazure.faults.fault import Fault, FaultError
 from localazure.faults.kinds import KINDS
@@ -17,7 +18,6 @@ from localazure.faults.registry import Faults, Planted
 from localazure.service import Runtime
 from localazure.web import azure_error, page
 
-PATH = "/admin/faults"
 _MAX_BYTES = 64 * 1024
 _SHOWN = 50
 
@@ -98,20 +98,7 @@ async def _asked(request: Request) -> Any:
             return json.loads(text)
     except ValueError as error:
         raise FaultError(f"The body is not JSON: {error}") from None
-    return _from_form(dict(parse_qsl(text)))
-
-
-def _from_form(fields: Mapping[str, str]) -> dict[str, Any]:
-    plain = {name: value for name, value in fields.items() if name not in ("where", "parameters")}
-    return plain | {name: pairs(fields.get(name, "").split(), name) for name in ("where", "parameters")}
-
-
-def pairs(texts: Sequence[str], field: str) -> dict[str, str]:
-    """`name=value` each. Raises `FaultError`."""
-    for text in texts:
-        if "=" not in text:
-            raise FaultError(f"{field}: {text!r} is not of the form name=value")
-    return dict(text.split("=", 1) for text in texts)
+    return from_form(dict(parse_qsl(text)))
 
 
 def _is_browser(request: Request) -> bool:

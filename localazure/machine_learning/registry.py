@@ -102,12 +102,15 @@ class RegistryPlane:
             target = Location(registry.container, f"{kind}/{name}/{version}")
             self._context.storage.copy(self._context.locate(uri, source.name), target)
             properties[_URI[kind]] = self._context.storage.url(target)
-        spreading = next(
-            item.propagation_seconds
-            for item in self._context.runtime.config.registries
-            if item.name == registry.name
-        )
+        spreading = self._propagation_seconds(registry, kind, name)
         write_asset(self._context, registry, kind, name, version, properties, seconds + spreading)
+
+    def _propagation_seconds(self, registry: Scope, kind: str, name: str) -> float:
+        faults = self._context.runtime.faults
+        if slow := faults.meet("propagation", registry=registry.name, asset=kind, name=name):
+            return slow.number("seconds")
+        registries = self._context.runtime.config.registries
+        return next(item.propagation_seconds for item in registries if item.name == registry.name)
 
     def _workspace(self, guid: str) -> Scope:
         for scope in self._context.scopes.values():

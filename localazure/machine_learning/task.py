@@ -18,6 +18,7 @@ from localazure.machine_learning.environments import (
     requirements_of,
 )
 from localazure.machine_learning.graph import Data, InvalidJob, Literal, Task, Value, render
+from localazure.machine_learning.mishaps import NodePreempted, run_on_node
 from localazure.machine_learning.model_paths import resolve_output
 from localazure.machine_learning.process import run_command, tail
 from localazure.machine_learning.references import is_asset, parse_asset
@@ -71,14 +72,29 @@ class TaskRun:
         try:
             self.runs.change(self.run, status="Preparing")
             venv = await self._environment(log)
-            self.runs.change(self.run, status="Queued")
-            async with cluster.node(self.run.name):
-                self.runs.change(self.run, status="Running")
-                await self._run(folder, log, venv)
+            while not await self._on_a_node(cluster, folder, log, venv):
+                _empty_work(folder)
         finally:
             await asyncio.shield(self.workers.run(self._keep_log, log))
-            for name in ("code", "inputs", "outputs"):
-                shutil.rmtree(folder / name, ignore_errors=True)
+            _empty_work(folder)
+
+    async def _on_a_node(self, cluster: Cluster, folder: Path, log: Path, venv: Path) -> bool:
+        """Wait for a node and run there; False if the node was taken away before the end."""
+        place = {
+            "workspace": self._scope.name,
+            "job": self.run.name,
+            "step": self.run.step or "",
+            "compute": self.task.compute,
+        }
+        self.runs.change(self.run, status="Queued", pid=None)
+        try:
+            async with cluster.node(self.run.name):
+                self.runs.change(self.run, status="Running")
+                faults = self.context.runtime.faults
+                await run_on_node(faults, place, lambda: self._run(folder, log, venv))
+        except NodePreempted:
+            return False
+        return True
 
     async def _run(self, folder: Path, log: Path, venv: Path) -> None:
         command = await self.workers.run(self._fetch, folder)
@@ -183,3 +199,8 @@ class TaskRun:
     @property
     def _scope(self) -> Scope:
         return self.context.scopes[self.run.scope]
+
+
+def _empty_work(folder: Path) -> None:
+    for name in ("code", "inputs", "outputs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
