@@ -198,10 +198,11 @@ def faults_table() -> str:
     from localazure.faults.kinds import KINDS
 
     rows = [
-        f"| `{name}` | {kind.does} | {_spans(kind.aims)} | {_spans(kind.parameters)} |"
+        f"| `{name}` | {kind.does} | {_spans(kind.aims)} | {_spans(kind.parameters)} | {kind.unasked} |"
         for name, kind in KINDS.items()
     ]
-    return "\n".join(["| Kind | What happens | Aimed by | Parameters |", "| --- | --- | --- | --- |", *rows])
+    head = ["| Kind | What happens | Aimed by | Parameters | Unasked |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows])
 
 
 def _spans(names: Iterable[str]) -> str:

@@ -13,7 +13,9 @@ from localazure.faults import refusals
 from localazure.faults.fault import Injection
 from localazure.faults.registry import Faults
 
-_SPARED = ("/", "/health", "/mailbox", "/git")  # who injects faults, looks or cleans up meets none
+# Who injects faults, looks or cleans up meets none; nor who finds out that this is Azure: clients of the public cloud
+# know that without asking, and the SDK takes no answer for the public cloud.
+_SPARED = ("/", "/health", "/mailbox", "/git", "/metadata/endpoints")
 
 
 class _Cycle(Protocol):

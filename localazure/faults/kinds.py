@@ -46,6 +46,11 @@ class Kind:
     condition: bool = False
     most_seconds: float = MAX_SECONDS
 
+    @property
+    def unasked(self) -> str:
+        """The bound where nothing was asked, in words."""
+        return "once" if self.times == 1 else f"{self.times} times" if self.times else f"{self.seconds:g} s"
+
 
 KINDS: Mapping[str, Kind] = {
     "throttle": Kind(
@@ -96,7 +101,7 @@ KINDS: Mapping[str, Kind] = {
         times=1,
     ),
     "node-preempted": Kind(
-        "the command is killed and the job queued again, as on low-priority nodes",
+        "the command is killed after `after_seconds` (one that ends sooner is spared) and the job queued again",
         _JOB,
         {"after_seconds": Number(1)},
         times=1,
@@ -120,7 +125,7 @@ KINDS: Mapping[str, Kind] = {
         condition=True,
     ),
     "clock-skew": Kind(
-        "Azure's clock is off: tokens' iat, nbf and exp and every answer's Date",
+        "Azure's clock is off: tokens are dated and judged by it, and every answer's Date; storage's is right",
         parameters={"seconds": Number(600, least=-MAX_SECONDS, most=MAX_SECONDS)},
         seconds=60,
         condition=True,

@@ -92,6 +92,12 @@ def test_every_third_request_and_no_other_service(stack: Stack, arm: httpx.Clien
     assert stack.ask("GET", "/mailbox").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/", "/health", "/mailbox", "/admin/faults", "/metadata/endpoints"])
+def test_what_looks_after_the_emulators_meets_no_faults(stack: Stack, path: str) -> None:
+    stack.fault("error")
+    assert stack.ask("GET", path).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("path", "service", "field"),
     [
