@@ -172,7 +172,7 @@ def _resource(scope: Scope, kind: str, name: str, version: str, properties: Json
             "isAnonymous": False,
             **stage,
             **properties,
-            "provisioningState": "Succeeded",
+            **({} if kind == "data" else {"provisioningState": "Succeeded"}),  # the one kind without it
         },
     }
 

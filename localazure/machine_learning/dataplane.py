@@ -13,7 +13,6 @@ from localazure.machine_learning.runs import Run, Runs
 # A job's output is an asset of its own, named after both.
 _ASSET = re.compile(r"azureml://.+/(?:data|models)/(?P<job>[^/.]+)\.(?P<output>[^/]+)/versions/1")
 _MODELS = {"mlflow_model": "MLFlowModel", "custom_model": "CustomModel", "triton_model": "TritonModel"}
-_DATA = {"uri_file": "UriFile", "mltable": "MLTable"}
 
 
 def asset_of_output(context: Context, run: Run, output: str, shown: Json | None) -> Json:
@@ -24,7 +23,7 @@ def asset_of_output(context: Context, run: Run, output: str, shown: Json | None)
     place = f"azureml://locations/{location}/workspaces/{workspace_guid(scope)}"
     return {
         "assetId": f"{place}/{plural}/{run.name}.{output}/versions/1",
-        "type": _MODELS.get(kind) or _DATA.get(kind, "UriFolder"),
+        "type": _MODELS.get(kind, kind),
     }
 
 

@@ -83,7 +83,7 @@ def prepare(requirements: Requirements, cache: Path, log: IO[str]) -> Path:
 def _caches(cache: Path) -> list[Path]:
     """A folder of ready environments may be named by the variable; `cache` is where new ones are built."""
     named = os.environ.get(CACHE_VARIABLE)
-    return [Path(named), cache] if named else [cache]
+    return [Path(named).absolute(), cache] if named else [cache]
 
 
 def _build(requirements: Requirements, target: Path, log: IO[str]) -> None:

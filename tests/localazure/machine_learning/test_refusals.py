@@ -160,7 +160,7 @@ REFUSALS: dict[str, tuple[Asked, int, str, str]] = {
     ),
     "a job without a type": (_put("/jobs/refused", command="true"), 400, "UserError", "The properties.jobType field"),
     "a command job without a command": (_command(command=None), 400, "UserError", "The properties.command field"),
-    "a job on an unknown compute": (_command(computeId="nowhere"), 400, "UserError", "no compute 'nowhere'"),
+    "a job on an unknown compute": (_command(computeId="nowhere"), 400, "UserError", "compute target 'nowhere'"),
     "a job without a compute": (_command(computeId=None), 400, "UserError", "compute"),
     "a job in an unknown environment": (
         _command(environmentId="azureml:no-env:1"), 404, "ResourceNotFound", "environments no-env:1",
