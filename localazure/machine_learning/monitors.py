@@ -159,7 +159,7 @@ class Monitors:
 
 def _describe(signal: str, measured: Sequence[Measured], report: _Report) -> None:
     """All rows are compared: the windows of a monitor's data are not applied here."""
-    report.say(f"{signal}: {len(measured)} metrics, over all rows of both data sets")
+    report.say(f"{signal}: metrics over all rows of both data sets: {len(measured)}")
     for one in measured:
         if one.value is None:
             report.say(f"{signal}: {one.feature}: {one.metric} is not computed here")

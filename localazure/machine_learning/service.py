@@ -26,6 +26,7 @@ from localazure.machine_learning.online_endpoints import OnlineEndpoints
 from localazure.machine_learning.online_scoring import OnlineScoring
 from localazure.machine_learning.online_serving import Serving
 from localazure.machine_learning.operations import Operations
+from localazure.machine_learning.pages import Pages
 from localazure.machine_learning.registry import RegistryPlane
 from localazure.machine_learning.routing import scopes
 from localazure.machine_learning.runner import Runner
@@ -74,6 +75,7 @@ class MachineLearning:
             MLflowPages(context),
             self._schedules,
             Admin(context, self._schedules, timer),
+            Pages(context, region, self._schedules.firing),
             operations,
         )
 

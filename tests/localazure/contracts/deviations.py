@@ -53,9 +53,9 @@ _HASH_VERSION = r"^properties/properties/hash_version: \d+ is not of type 'strin
 
 _SIGNALS = "properties/action/monitorDefinition/signals/"
 _THRESHOLD = (
-    rf"^{_SIGNALS}\w+/metricThresholds/\d+/threshold/value: [\d.e-]+ is not of type 'integer'$"
-    rf"|^{_SIGNALS}\w+/metricThresholds/\d+: Unevaluated .*'threshold' was unexpected"
-    rf"|^{_SIGNALS}\w+: Unevaluated .*'metricThresholds'"
+    rf"^{_SIGNALS}[^/]+/metricThresholds/\d+/threshold/value: [\d.e-]+ is not of type 'integer'$"
+    rf"|^{_SIGNALS}[^/]+/metricThresholds/\d+: Unevaluated .*'threshold' was unexpected"
+    rf"|^{_SIGNALS}[^/]+: Unevaluated .*'metricThresholds'"
     r"|^properties/action: Unevaluated .*'monitorDefinition' was unexpected"
 )
 _FRACTIONS = "The template's schema wants integers where the service has fractions: thresholds of metrics."
