@@ -22,8 +22,9 @@ pytestmark = [
 ]
 
 _WHILE: dict[str, Any] = {"for_seconds": 1800, "seed": int(os.environ.get("SEED", "1"))}
+# A registration makes some ten requests and the app repeats it five times: more than one request in twenty is too many.
 _FAULTS: tuple[dict[str, Any], ...] = (
-    {"kind": "throttle", "where": {"service": "machine-learning"}, "probability": 0.2, **_WHILE},
+    {"kind": "throttle", "where": {"service": "machine-learning"}, "probability": 0.05, **_WHILE},
     {"kind": "duplicate-event", "probability": 0.5, **_WHILE},
     {"kind": "reorder-events", "parameters": {"within_seconds": 3}, **_WHILE},
     {"kind": "node-preempted", "where": {"step": "train"}, "parameters": {"after_seconds": 3}, "times": 1},
@@ -47,7 +48,8 @@ def trained(faulty: Stack, tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def test_every_circuit_is_trained_once_and_its_model_registered_once(faulty: Stack, trained: Trained) -> None:
     verdicts = {key: one.record.verdict for key, one in trained.snapshot.circuits.items()}
     assert verdicts == dict.fromkeys(KEYS, Verdict.TRAINED)
-    assert faulty.jobs() == {trained.job(key) for key in KEYS}
+    trainings = {job for job in faulty.jobs() if job.startswith("train-")}
+    assert trainings == {trained.job(key) for key in KEYS}
     for key in KEYS:
         assert {version: tags["job"] for version, tags in faulty.models(key).items()} == {
             "1": trained.job(key)
