@@ -41,7 +41,7 @@ class Runtime:
     addresses: Addresses
     ca_bundle: Path
     secrets: Mapping[str, str]
-    faults: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=Faults, compare=False)
 
 
 class EventSink(Protocol):

@@ -248,21 +248,9 @@ def running(folder: Path) -> Generator[Stack]:
             stack.down()
 
 
-# All that the app, its jobs and these tests may do: what has to be granted on Azure, too.
-LEAST_ROLES = (
-    *(("AzureML Data Scientist", workspace) for _, workspace in WORKSPACES.values()),
-    ("AzureML Registry User", REGISTRY),
-    ("EventGrid Data Sender", "busbar"),
-    ("Communication and Email Service Owner", "email"),
-)
-
-
 def _config() -> dict[str, Any]:
-    """`infra/local.yaml` on free ports, with the least roles."""
+    """`infra/local.yaml` on free ports."""
     config: dict[str, Any] = YAML(typ="safe").load((ROOT / "infra" / "local.yaml").read_text())
     config["ports"] = dict.fromkeys(Ports.model_fields, 0)
     config["functions"] = {"app": str(ROOT)}
-    config["role_assignments"] = [
-        {"identity": "app", "role": role, "scope": scope} for role, scope in LEAST_ROLES
-    ]
     return config

@@ -26,8 +26,8 @@ COMMAND = 'echo $$ >> "$STARTS"; test $(wc -l < "$STARTS") -gt 1 || sleep 60'
 
 def serve_until_killed(pickled: str) -> None:
     """What the process that dies does."""
-    runtime = pickle.loads(Path(pickled).read_bytes())  # noqa: S301 -- written by this test
-    with Cloud(runtime).serving():
+    parts = pickle.loads(Path(pickled).read_bytes())  # noqa: S301 -- written by this test
+    with Cloud(Runtime(**parts)).serving():
         print("serving", flush=True)
         time.sleep(120)
 
@@ -39,7 +39,9 @@ def own(cloud: Cloud, tmp_path: Path) -> Runtime:
     state = tmp_path / "state"
     state.mkdir()
     (state / "tls").symlink_to(cloud.runtime.state / "tls")
-    (state / "environments").symlink_to(cloud.runtime.state / "environments")
+    environments = cloud.runtime.state / "environments"
+    environments.mkdir(exist_ok=True)
+    (state / "environments").symlink_to(environments)
     return replace(cloud.runtime, state=state, addresses=addresses)
 
 
@@ -52,7 +54,8 @@ def arm(own: Runtime) -> Iterator[httpx.Client]:
 @pytest.fixture
 def doomed(own: Runtime, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A server in a process of its own."""
-    (tmp_path / "runtime").write_bytes(pickle.dumps(own))
+    parts = {name: value for name, value in vars(own).items() if name != "faults"}
+    (tmp_path / "runtime").write_bytes(pickle.dumps(parts))
     code = f"from {__name__} import serve_until_killed; serve_until_killed({str(tmp_path / 'runtime')!r})"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
