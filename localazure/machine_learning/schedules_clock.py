@@ -4,16 +4,22 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from localazure.documents import Documents
 from localazure.task_hub.clock import LONGEST_SLEEP, Handle
 
 
 class MovableClock:
-    """A `Clock` that runs `factor` times as fast as the system's. `advance` belongs on the event loop."""
+    """A `Clock` that runs `factor` times as fast as the system's. `advance` belongs on the event loop.
 
-    def __init__(self, factor: float = 1.0):
+    With `documents`, how far it is ahead of the system's outlives it.
+    """
+
+    def __init__(self, factor: float = 1.0, documents: Documents | None = None):
         self._factor = factor
+        self._documents = documents
         self._began = time.time()
-        self._moved = 0.0
+        kept = documents.get("clocks", "schedules") if documents else None
+        self._moved: float = kept["ahead"] if kept else 0.0
         self._calls: set[_Call] = set()
 
     def now(self) -> float:
@@ -30,8 +36,14 @@ class MovableClock:
         if seconds < 0:
             raise ValueError(f"A clock cannot be advanced by {seconds} seconds: time does not run backwards.")
         self._moved += seconds
+        self.keep()
         for call in list(self._calls):
             call.nap()
+
+    def keep(self) -> None:
+        """Have the next clock of these documents go on from here."""
+        if self._documents:
+            self._documents.put("clocks", "schedules", {"ahead": self.now() - time.time()})
 
     def real_seconds(self, when: float) -> float:
         """How long it is until `when`, as the system counts."""

@@ -52,6 +52,9 @@ class Firing:
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        for key, resource in self._documents.list(KIND):
+            if self.times(key) is None:  # the server died while it was created
+                self.plan(key, resource)
         self._task = asyncio.create_task(self._run(), name="schedules")
 
     async def stop(self) -> None:

@@ -55,7 +55,7 @@ class MachineLearning:
         self._serving = serving = Serving(context, operations)
         jobs = Jobs(context, operations, self._runner)
         self._monitors = monitors = Monitors(context)
-        timer = clock or MovableClock(runtime.config.schedules.clock_factor)
+        self._clock = timer = clock or MovableClock(runtime.config.schedules.clock_factor, context.documents)
         self._schedules = Schedules(context, operations, jobs.submit, monitors, timer)
         self._rooms = (
             Arm(context, operations),
@@ -96,6 +96,8 @@ class MachineLearning:
     async def stop(self) -> None:
         """Ends the jobs' processes; what was not finished runs again at the next start."""
         await self._schedules.firing.stop()
+        if isinstance(self._clock, MovableClock):
+            self._clock.keep()
         await self._runner.stop()
         await self._monitors.stop()
         await self._serving.stop()

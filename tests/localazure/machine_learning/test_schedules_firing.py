@@ -148,6 +148,20 @@ def test_what_died_between_job_and_next_time_tries_the_same_time_again() -> None
     in_loop(work)
 
 
+def test_a_schedule_without_times_gets_them_at_the_start() -> None:
+    async def work() -> None:
+        room = Room()
+        room.documents.put(KIND, "w/hourly", schedule())
+        firing = room.firing()
+        await firing.start()
+        await settle(room)
+        await pass_hours(room, 1)
+        assert room.fired == ["15:30"]
+        await firing.stop()
+
+    in_loop(work)
+
+
 def test_a_job_that_is_refused_is_remembered_and_the_schedule_goes_on() -> None:
     async def work() -> None:
         room = Room(refused=True)
