@@ -21,17 +21,17 @@ from localazure.functions_host.access import Access, Endpoint, load_keys
 from localazure.functions_host.admin import Admin
 from localazure.functions_host.clock_control import ClockControl
 from localazure.functions_host.determinism import DeterminismGuard
-from localazure.functions_host.durable_http import DurableHttp
-from localazure.functions_host.durable_rpc import TaskHubService
-from localazure.functions_host.durable_service import RpcServer, client_binding, durable_query
-from localazure.functions_host.durable_triggers import DurableTriggers
-from localazure.functions_host.durable_versions import Versions
+from localazure.functions_host.durable.management import DurableHttp
+from localazure.functions_host.durable.rpc import TaskHubService
+from localazure.functions_host.durable.service import RpcServer, client_binding, durable_query
+from localazure.functions_host.durable.triggers import DurableTriggers
+from localazure.functions_host.durable.versions import Versions
 from localazure.functions_host.event_grid import EventGridWebhook
-from localazure.functions_host.http_routes import http_routes
-from localazure.functions_host.http_streaming import open_streaming
-from localazure.functions_host.http_triggers import HttpTriggers
+from localazure.functions_host.http.middleware import BodyLimit, CustomHeaders, body_limit
+from localazure.functions_host.http.routes import http_routes
+from localazure.functions_host.http.streaming import open_streaming
+from localazure.functions_host.http.triggers import HttpTriggers
 from localazure.functions_host.inventory import Listed, inventory, not_served
-from localazure.functions_host.middleware import BodyLimit, CustomHeaders, body_limit
 from localazure.functions_host.report import unknown_categories
 from localazure.functions_host.settings import DurableTask, HostSettings, Http, is_true
 from localazure.functions_host.timers import Timer

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from localazure.functions_host import event_grid
-from localazure.functions_host.http_routes import HttpRoute
+from localazure.functions_host.http.routes import HttpRoute
 from localazure.functions_host.timers import Timer
 from localazure.functions_host.worker import Function
 

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from localazure.machine_learning.context import Context
 from localazure.machine_learning.routing import Call, Json, anyone, route
-from localazure.machine_learning.schedules import ADMIN, Schedules
+from localazure.machine_learning.schedules.routes import ADMIN, Schedules
 from localazure.task_hub.clock import Clock
 from localazure.web import azure_error, json_body
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from localazure.documents import Documents
 from localazure.identity.tokens import Claims, Tokens
 from localazure.machine_learning.actions import needed
-from localazure.machine_learning.datastores_places import datastore_container
+from localazure.machine_learning.datastores.places import datastore_container
 from localazure.machine_learning.events import Events
 from localazure.machine_learning.routing import Json, Scope, principal
 from localazure.machine_learning.storage import Location, Storage, locate

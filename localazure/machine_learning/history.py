@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute
 
+from localazure.machine_learning.assets.dataplane import asset_of_output
 from localazure.machine_learning.context import Context
-from localazure.machine_learning.dataplane import asset_of_output
 from localazure.machine_learning.events import experiment_id
-from localazure.machine_learning.job_changes import JobChanges
+from localazure.machine_learning.jobs.changes import JobChanges
+from localazure.machine_learning.jobs.runs import Run, Runs
+from localazure.machine_learning.jobs.task import LOG, TaskRun
 from localazure.machine_learning.paging import paged
 from localazure.machine_learning.routing import WORKSPACE, Call, Json, not_found, route
-from localazure.machine_learning.runs import Run, Runs
 from localazure.machine_learning.storage import Location
-from localazure.machine_learning.task import LOG, TaskRun
 
 _HISTORY = f"/history/v1.0{WORKSPACE}"
 _RUN = f"{_HISTORY}/runs/{{run}}"

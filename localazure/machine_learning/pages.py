@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
-from localazure.machine_learning.computes_nodes import Region
-from localazure.machine_learning.computes_resources import KIND as COMPUTES
+from localazure.machine_learning.computes.nodes import Region
+from localazure.machine_learning.computes.resources import KIND as COMPUTES
 from localazure.machine_learning.context import Context
-from localazure.machine_learning.monitors import BREACHED
+from localazure.machine_learning.jobs.runs import Run, Runs
+from localazure.machine_learning.jobs.task import LOG, TaskRun
+from localazure.machine_learning.monitors.routes import BREACHED
 from localazure.machine_learning.routing import Call, Json, Scope, anyone, not_found, route
-from localazure.machine_learning.runs import Run, Runs
-from localazure.machine_learning.schedules_firing import KIND as SCHEDULES
-from localazure.machine_learning.schedules_firing import Firing
-from localazure.machine_learning.task import LOG, TaskRun
+from localazure.machine_learning.schedules.firing import KIND as SCHEDULES
+from localazure.machine_learning.schedules.firing import Firing
 from localazure.web import page
 
 _JOBS_SHOWN = 25

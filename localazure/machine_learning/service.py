@@ -8,30 +8,30 @@ from localazure.documents import Documents
 from localazure.identity.tokens import Tokens
 from localazure.machine_learning.admin import Admin, Movable
 from localazure.machine_learning.arm import Arm
-from localazure.machine_learning.assets import Assets
-from localazure.machine_learning.computes import Computes, region_of
-from localazure.machine_learning.computes_region import RegionOffers
+from localazure.machine_learning.assets.dataplane import DataPlane
+from localazure.machine_learning.assets.registry import RegistryPlane
+from localazure.machine_learning.assets.routes import Assets
+from localazure.machine_learning.batch.endpoints import BatchEndpoints
+from localazure.machine_learning.computes.region import RegionOffers
+from localazure.machine_learning.computes.routes import Computes, region_of
 from localazure.machine_learning.context import Context
-from localazure.machine_learning.dataplane import DataPlane
-from localazure.machine_learning.datastores import Datastores
-from localazure.machine_learning.endpoints import BatchEndpoints
+from localazure.machine_learning.datastores.routes import Datastores
 from localazure.machine_learning.events import Events
 from localazure.machine_learning.history import History
-from localazure.machine_learning.jobs import Jobs
-from localazure.machine_learning.mlflow import MLflow
-from localazure.machine_learning.mlflow_pages import MLflowPages
-from localazure.machine_learning.monitors import Monitors
-from localazure.machine_learning.online_deployments import OnlineDeployments
-from localazure.machine_learning.online_endpoints import OnlineEndpoints
-from localazure.machine_learning.online_scoring import OnlineScoring
-from localazure.machine_learning.online_serving import Serving
+from localazure.machine_learning.jobs.routes import Jobs
+from localazure.machine_learning.jobs.runner import Runner
+from localazure.machine_learning.mlflow.pages import MLflowPages
+from localazure.machine_learning.mlflow.routes import MLflow
+from localazure.machine_learning.monitors.routes import Monitors
+from localazure.machine_learning.online.deployments import OnlineDeployments
+from localazure.machine_learning.online.endpoints import OnlineEndpoints
+from localazure.machine_learning.online.scoring import OnlineScoring
+from localazure.machine_learning.online.serving import Serving
 from localazure.machine_learning.operations import Operations
 from localazure.machine_learning.pages import Pages
-from localazure.machine_learning.registry import RegistryPlane
 from localazure.machine_learning.routing import scopes
-from localazure.machine_learning.runner import Runner
-from localazure.machine_learning.schedules import Schedules
-from localazure.machine_learning.schedules_clock import MovableClock
+from localazure.machine_learning.schedules.clock import MovableClock
+from localazure.machine_learning.schedules.routes import Schedules
 from localazure.machine_learning.storage import Storage
 from localazure.service import EventSink, Runtime
 

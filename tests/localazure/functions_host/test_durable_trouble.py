@@ -12,9 +12,9 @@ from durabletask.internal.orchestrator_service_pb2_grpc import add_TaskHubSideca
 from starlette.applications import Starlette
 
 from localazure.functions_host.access import Access, Keys
-from localazure.functions_host.durable_http import PATH, DurableHttp
-from localazure.functions_host.durable_rpc import TaskHubService
-from localazure.functions_host.durable_versions import Versions
+from localazure.functions_host.durable.management import PATH, DurableHttp
+from localazure.functions_host.durable.rpc import TaskHubService
+from localazure.functions_host.durable.versions import Versions
 from localazure.task_hub.model import TaskHubUnavailable
 
 SENTENCE = "The disk is full: free some space."

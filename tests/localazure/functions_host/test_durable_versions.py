@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 from azure.durable_functions.client import SyncDurableFunctionsClient
 
-from localazure.functions_host.durable_versions import Versions
+from localazure.functions_host.durable.versions import Versions
 
 APP = """
 import azure.durable_functions as df

@@ -11,15 +11,15 @@ from localazure.functions_host import (
     access,
     cli,
     clock_control,
-    durable_http,
-    middleware,
     schedules,
     settings,
 )
 from localazure.functions_host.access import Access, Keys
 from localazure.functions_host.admin import Admin
 from localazure.functions_host.clock_control import ClockControl
-from localazure.functions_host.durable_http import DurableHttp
+from localazure.functions_host.durable import management
+from localazure.functions_host.durable.management import DurableHttp
+from localazure.functions_host.http import middleware
 from localazure.task_hub.clock import ManualClock
 
 README = (Path(cli.__file__).parent / "README.md").read_text()
@@ -38,7 +38,7 @@ def addresses():
     for route in (*durable, *admin, *clock):
         methods = route.methods - {"HEAD"}
         method = "GET" if "GET" in methods else methods.pop()
-        yield f"{method} {route.path.removeprefix(durable_http.PATH)}"
+        yield f"{method} {route.path.removeprefix(management.PATH)}"
 
 
 def keys_of(model: type[BaseModel], prefix: str = ""):
@@ -71,5 +71,5 @@ def test_options_that_are_named_exist():
 
 
 def test_prefixes():
-    assert f"`{durable_http.PATH}`" in README
+    assert f"`{management.PATH}`" in README
     assert f"`POST {clock_control.PATH}`" in README

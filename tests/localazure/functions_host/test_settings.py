@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from localazure.functions_host.access import KEY_VARIABLE, Keys, load_keys
-from localazure.functions_host.middleware import LIMIT_SETTING, body_limit
+from localazure.functions_host.http.middleware import LIMIT_SETTING, body_limit
 from localazure.functions_host.settings import (
     HostSettings,
     SettingsError,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localazure.functions_host.http_routes import http_routes
-from localazure.functions_host.route_constraints import constraint
+from localazure.functions_host.http.constraints import constraint
+from localazure.functions_host.http.routes import http_routes
+from localazure.functions_host.http.templates import Template, decoded
 from localazure.functions_host.settings import SettingsError
-from localazure.functions_host.templates import Template, decoded
 from localazure.functions_host.worker import Function
 
 GUID = "3F2504E0-4F89-11D3-9A0C-0305E82C3301"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localazure.machine_learning.computes_nodes import Cluster, Plan, Region
-from localazure.machine_learning.graph import InvalidJob
+from localazure.machine_learning.computes.nodes import Cluster, Plan, Region
+from localazure.machine_learning.jobs.graph import InvalidJob
 
 PLAN = Plan(min_nodes=0, max_nodes=2, idle_seconds=60, cores=4)
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localazure.machine_learning.graph import (
+from localazure.machine_learning.jobs.graph import (
     Data,
     Graph,
     InputSpec,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localazure.machine_learning.monitors_metrics import is_numerical, measure
+from localazure.machine_learning.monitors.metrics import is_numerical, measure
 
 TENS = [str(value) for value in range(10)]
 SHIFTED = [str(value + 5) for value in range(10)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localazure.machine_learning.process import CommandFailed, end_leftover, run_command
+from localazure.machine_learning.jobs.process import CommandFailed, end_leftover, run_command
 
 VARIABLES = {"PATH": os.environ["PATH"]}
 

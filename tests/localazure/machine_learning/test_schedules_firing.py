@@ -8,8 +8,8 @@ import pytest
 
 from localazure.documents import Documents
 from localazure.machine_learning.context import Context
-from localazure.machine_learning.schedules_clock import MovableClock
-from localazure.machine_learning.schedules_firing import KIND, TIMES, Firing
+from localazure.machine_learning.schedules.clock import MovableClock
+from localazure.machine_learning.schedules.firing import KIND, TIMES, Firing
 from localazure.task_hub.clock import ManualClock
 from localazure.web import azure_error
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localazure.machine_learning.schedules_triggers import InvalidTrigger, parse_trigger
-from localazure.machine_learning.schedules_zones import zone
+from localazure.machine_learning.schedules.triggers import InvalidTrigger, parse_trigger
+from localazure.machine_learning.schedules.zones import zone
 
 NOW = datetime(2026, 11, 21, 15, 7, 30, tzinfo=UTC)  # a Saturday
 

@@ -1,0 +1,1 @@
+"""Durable Functions on the host: triggers for the task hub, gRPC for clients, the management API."""

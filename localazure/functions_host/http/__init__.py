@@ -1,0 +1,1 @@
+"""HTTP triggers: routes, constraints, limits, bodies."""

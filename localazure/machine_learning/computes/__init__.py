@@ -1,0 +1,1 @@
+"""Computes: clusters as resources, and the nodes that jobs wait for."""

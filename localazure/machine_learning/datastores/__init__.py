@@ -1,0 +1,1 @@
+"""Datastores: names for blob containers, with credentials."""

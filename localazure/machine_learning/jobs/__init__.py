@@ -1,0 +1,1 @@
+"""Jobs: submitted, planned, queued, run as processes, and shown."""

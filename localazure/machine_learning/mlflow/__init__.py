@@ -1,0 +1,1 @@
+"""MLflow's tracking API as jobs use it, and pages of what they tracked."""

@@ -1,0 +1,1 @@
+"""Model monitors: their signals, metrics, runs and breaches."""

@@ -1,0 +1,1 @@
+"""Managed online endpoints: resources, traffic, and the processes that score."""
