@@ -7,6 +7,9 @@ STATE := .localazure
 CONFIG := infra/local.yaml
 TOOLS := $(STATE)/component-tests
 PARALLEL := -n 2 --dist loadfile
+# These meet an Azure of their own with SDKs that remember the first: tests/conftest.py keeps the suites apart.
+ML := tests/localazure/machine_learning
+FAULTS := tests/localazure/faults_on_demand
 # pytest's status 5 means that ARGS chose no test of this part, which is as it was asked for
 pytest = $(PYTHON) -m pytest $(1) $(ARGS) || { status=$$?; [ -n "$(ARGS)" ] && [ $$status -eq 5 ]; }
 export LOCALAZURE_ENVIRONMENT_CACHE := $(CURDIR)/$(STATE)/environments
@@ -26,7 +29,9 @@ test: test-app test-components ## Every test
 
 test-app: setup ## Tests of the app, the emulators and the demo [ARGS="-k name"]
 	$(call pytest,$(PARALLEL) tests --ignore tests/localazure --ignore tests/journeys)
-	$(call pytest,$(PARALLEL) tests/localazure)
+	$(call pytest,$(PARALLEL) tests/localazure --ignore $(ML) --ignore $(FAULTS))
+	$(call pytest,$(PARALLEL) $(ML))
+	$(call pytest,$(PARALLEL) $(FAULTS))
 	$(call pytest,tests/journeys)
 
 test-components: setup ## Tests of the Azure ML components, in the training environment

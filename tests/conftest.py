@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-OWN_AZURE = ("localazure", "journeys")
+OWN_AZURE = ("journeys", "localazure/faults_on_demand", "localazure/machine_learning", "localazure")
+REST = "the rest of tests/"
 
 
 def suite(path: Path) -> str:
     """The part of the tests that a file belongs to: each starts an Azure of its own."""
-    first = path.relative_to(ROOT).parts[0] if path.is_relative_to(ROOT) else ""
-    return f"tests/{first}" if first in OWN_AZURE else "the rest of tests/"
+    folders = (folder for folder in OWN_AZURE if path.is_relative_to(ROOT / folder))
+    return next((f"tests/{folder}" for folder in folders), REST)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
