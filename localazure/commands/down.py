@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 
+import psutil
+
 from localazure import leftovers
 from localazure.commands.screen import DEFAULT_STATE, StateOption, console, fail, wait_until
 from localazure.supervisor import SupervisorError, acquire, holder
@@ -22,9 +24,17 @@ def down(state: StateOption = DEFAULT_STATE) -> None:
     state = state.absolute()
     if supervisor := holder(state):
         os.kill(supervisor, signal.SIGTERM)
-        wait_until(lambda: holder(state) is None, _STOP_SECONDS, f"The supervisor {supervisor} does not end")
+        complaint = f"The supervisor {supervisor} does not end"
+        wait_until(lambda: holder(state) is None and _is_gone(supervisor), _STOP_SECONDS, complaint)
     leftovers.end(leftovers.find(state))
     console.print("Down.")
+
+
+def _is_gone(process: int) -> bool:
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def reset(state: StateOption = DEFAULT_STATE) -> None:
