@@ -135,9 +135,9 @@ def test_the_life_of_a_local_azure(local, tmp_path):
     assert started.returncode == 0, started.stderr
     assert local.environment["GREETING"].startswith("http://127.0.0.1:")
 
-    assert (
-        "Mailbox" in httpx.get(f"{local.environment['LOCALAZURE_PAGES_URL']}/mailbox", trust_env=False).text
-    )
+    pages = local.environment["LOCALAZURE_PAGES_URL"]
+    assert "Mailbox" in httpx.get(f"{pages}/mailbox", trust_env=False).text
+    assert "/topics/busbar/api/events<" in httpx.get(pages, trust_env=False).text
 
     again = local.run("up", "--config", str(local.config))
     assert again.returncode == 1
