@@ -33,10 +33,13 @@ class Timer:
 
     def start(self) -> None:
         """Fire at every due time until `stop`; a run that overruns a due time is not overlapped by another."""
-        if self.function.trigger.get("runOnStartup"):
-            self._begin(past_due=False)
+        now = self._now()
+        due = self._first(now)
+        missed = due < now
+        if missed or self.function.trigger.get("runOnStartup"):
+            self._begin(missed)
         else:
-            self._plan(*self._first(self._now()))
+            self._plan(due)
 
     async def stop(self, grace: float) -> None:
         """Give a run under way `grace` seconds. One that is cut off is past due at the next start."""
@@ -64,27 +67,25 @@ class Timer:
             report_failure(_log, error)
         self._remember(now)
 
-    def _plan(self, due: datetime, past_due: bool) -> None:
-        self._next = self._clock.call_at(due.timestamp(), lambda: self._begin(past_due))
+    def _plan(self, due: datetime) -> None:
+        self._next = self._clock.call_at(due.timestamp(), lambda: self._begin(past_due=False))
 
     def _begin(self, past_due: bool) -> None:
         self._firing = asyncio.create_task(self._fire_and_plan(past_due))
 
     async def _fire_and_plan(self, past_due: bool) -> None:
         await self.fire(past_due)
-        self._plan(self.schedule.after(self._now()), past_due=False)
+        self._plan(self.schedule.after(self._now()))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now(), UTC)
 
-    def _first(self, now: datetime) -> tuple[datetime, bool]:
-        """The first due time of this process, and whether it had passed before now."""
+    def _first(self, now: datetime) -> datetime:
+        """The due time that follows the last run: before `now` where the process was not there to see it."""
         last = self._last()
         if last is None:
             self._remember(now)
-            return self.schedule.after(now), False
-        missed = self.schedule.after(last)
-        return (now, True) if missed < now else (missed, False)
+        return self.schedule.after(last or now)
 
     def _last(self) -> datetime | None:
         """The last run, or the first time the timer was seen; None if its schedule is new or not watched."""
