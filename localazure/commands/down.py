@@ -1,8 +1,6 @@
 """`down` and `reset`: end what runs, forget what it remembered."""
 
-import os
 import shutil
-import signal
 
 import psutil
 
@@ -23,18 +21,15 @@ def down(state: StateOption = DEFAULT_STATE) -> None:
     """End what runs in the state folder; what it remembers stays."""
     state = state.absolute()
     if supervisor := holder(state):
-        os.kill(supervisor, signal.SIGTERM)
-        complaint = f"The supervisor {supervisor} does not end"
-        wait_until(lambda: holder(state) is None and _is_gone(supervisor), _STOP_SECONDS, complaint)
+        process = psutil.Process(supervisor)
+        process.terminate()
+        wait_until(
+            lambda: holder(state) is None and not leftovers.is_alive(process),
+            _STOP_SECONDS,
+            f"The supervisor {supervisor} does not end",
+        )
     leftovers.end(leftovers.find(state))
     console.print("Down.")
-
-
-def _is_gone(process: int) -> bool:
-    try:
-        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def reset(state: StateOption = DEFAULT_STATE) -> None:
