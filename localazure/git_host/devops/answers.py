@@ -9,11 +9,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from localazure.documents import Documents
+from localazure.git_host.call import RepositoryCall
 from localazure.git_host.devops.shapes import repository_url
-from localazure.git_host.pulls import Pulls, RefUpdate
-from localazure.git_host.repository import Repository
-from localazure.git_host.webhooks import Webhooks
+from localazure.git_host.pulls import RefUpdate
 from localazure.web import Refusal
 
 LATEST = 7.2
@@ -52,30 +50,15 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Call:
-    """One authorised request for one repository; its project is the repository's owner."""
+class Call(RepositoryCall):
+    """The call in Azure DevOps' dialect; its project is the repository's owner."""
 
-    request: Request
-    repository: Repository
-    documents: Documents
-    base_url: str
-    webhooks: Webhooks
     organization: str
 
     @property
     def url(self) -> str:
         """The repository's own URL."""
         return repository_url(self.repository, self.base_url, self.organization)
-
-    @property
-    def pulls(self) -> Pulls:
-        return self.webhooks.pulls
-
-    def path(self, name: str) -> str:
-        return self.request.path_params.get(name, "")
-
-    def number(self, name: str) -> int:
-        return self.request.path_params[name]
 
     def query(self, name: str, default: str = "") -> str:
         """A parameter; their names' case does not matter."""

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from localazure.documents import Documents
-from localazure.git_host.pulls import Pulls, RefUpdate
-from localazure.git_host.repository import Repository
-from localazure.git_host.webhooks import Webhooks
+from localazure.git_host.call import RepositoryCall
+from localazure.git_host.pulls import RefUpdate
 from localazure.web import Refusal
 
 DOCUMENTATION = "https://docs.github.com/rest"
@@ -19,29 +16,13 @@ MAX_PER_PAGE = 100
 
 
 @dataclass(frozen=True)
-class Call:
-    """One authorised request for one repository."""
-
-    request: Request
-    repository: Repository
-    documents: Documents
-    base_url: str
-    webhooks: Webhooks
+class Call(RepositoryCall):
+    """The call in GitHub's dialect."""
 
     @property
     def url(self) -> str:
         """The repository's own URL."""
         return f"{self.base_url}/api/v3/repos/{self.repository.name}"
-
-    @property
-    def pulls(self) -> Pulls:
-        return self.webhooks.pulls
-
-    def path(self, name: str) -> str:
-        return self.request.path_params.get(name, "")
-
-    def number(self, name: str = "number") -> int:
-        return self.request.path_params[name]
 
     def query(self, name: str, default: str) -> str:
         return self.request.query_params.get(name) or default
