@@ -3,11 +3,13 @@
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
-
 from localazure.functions_host.settings import SettingsError, time_span
+
+if TYPE_CHECKING:
+    from croniter import croniter
 
 ZONE_SETTING = "WEBSITE_TIME_ZONE"
 
@@ -37,7 +39,9 @@ class Schedule:
     def __post_init__(self) -> None:
         object.__setattr__(self, "span", time_span(self.expression))
         fields = self.expression.split()
-        if self.span or (len(fields) in (5, 6) and croniter.is_valid(self._cron, second_at_beginning=True)):
+        if self.span or (
+            len(fields) in (5, 6) and _croniter().is_valid(self._cron, second_at_beginning=True)
+        ):
             return
         raise SettingsError(
             f"Timer schedule {self.expression!r} is not NCRONTAB (five fields, or six with the seconds first) "
@@ -53,10 +57,17 @@ class Schedule:
         if self.span:
             return moment + self.span
         # With day_or=False, a day must fit both its fields, as in NCRONTAB.
-        cron = croniter(self._cron, moment.astimezone(self.zone), second_at_beginning=True, day_or=False)
+        cron = _croniter()(self._cron, moment.astimezone(self.zone), second_at_beginning=True, day_or=False)
         return cron.get_next(datetime).astimezone(UTC)
 
     def is_frequent(self, moment: datetime) -> bool:
         """Whether it fires more often than once a minute: such a timer is not watched by default."""
         first = self.after(moment)
         return self.after(first) - first < timedelta(minutes=1)
+
+
+def _croniter() -> "type[croniter]":
+    """Imported by the first NCRONTAB expression: the start of an app without timers does not pay for it."""
+    from croniter import croniter
+
+    return croniter

@@ -4,8 +4,6 @@ import math
 import re
 from collections.abc import Callable
 
-from dateutil import parser as dates
-
 type Constraint = Callable[[str], bool]
 
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
@@ -80,6 +78,8 @@ def _is_float(value: str) -> bool:
 def _is_date(value: str) -> bool:
     if not _DATE.fullmatch(value):
         return False
+    from dateutil import parser as dates  # few apps have such a route, and every start would pay for it
+
     try:
         dates.parse(value)
     except (ValueError, OverflowError):
