@@ -130,7 +130,7 @@ class Outbox:
         """Send what is due for one hook, oldest first, until its receiver cannot be reached."""
         try:
             await self._send_all(number)
-        except Exception:
+        except Exception:  # a defect at one hook must not stop the others; its queue stays
             log.exception("webhooks of hook %s are tried again in %s s", number, _FAULT_RETRY_SECONDS)
             self._waiting_until[number] = time.monotonic() + _FAULT_RETRY_SECONDS
         finally:

@@ -161,7 +161,7 @@ class Webhooks:
             try:
                 await self._collect()
                 pause = min(pause, self.outbox.send_due() or pause)
-            except Exception:
+            except Exception:  # what cannot be sent today is kept, and the loop has to live to send it
                 log.exception("webhooks are tried again in %s s", _GLANCE_SECONDS)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)

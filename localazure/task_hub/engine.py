@@ -187,7 +187,7 @@ async def _logged(work: Coroutine[None, None, None], what: str, again: Callable[
     """A worker outlives the failure of a piece of its work, which is done again after a pause."""
     try:
         await work
-    except Exception:
+    except Exception:  # whatever it was, the other instances go on
         _log.exception("The task hub failed at a %s; it is tried again in %s s", what, PAUSE_AFTER_FAILURE)
         asyncio.get_running_loop().call_later(PAUSE_AFTER_FAILURE, again)
 
