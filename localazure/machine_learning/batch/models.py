@@ -16,7 +16,6 @@ from localazure.machine_learning.jobs.planning import plan_job, wire_type
 from localazure.machine_learning.online.settings import CodeConfiguration, Wire, validated
 from localazure.machine_learning.routing import Json, Scope
 from localazure.machine_learning.scoring import batch_driver
-from localazure.machine_learning.storage import locate
 
 _DATA = ("uri_file", "uri_folder", "mltable")
 _ANY_DATA: Json = {
@@ -126,7 +125,7 @@ def _folder(outputs: Json) -> Json:
 
 def _own_environment(context: Context, scope: Scope, name: str, home: Scope, properties: Json) -> str | None:
     """The environment that an MLflow model describes itself, registered as the service registers it."""
-    conda = context.storage.read(locate(properties["modelUri"], home.name).child("conda.yaml"))
+    conda = context.storage.read(context.locate(properties["modelUri"], home.name).child("conda.yaml"))
     if conda is None:
         return None
     version = hashlib.sha256(conda).hexdigest()[:16]
