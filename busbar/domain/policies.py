@@ -19,6 +19,12 @@ class GateName(StrEnum):
     REGISTRY_PROMOTION = "registry-promotion"
     TEST_DEPLOYMENT = "test-deployment"
     PROD_DEPLOYMENT = "prod-deployment"
+    ENVIRONMENT_UPDATE = "environment-update"
+    DRIFT_RETRAIN = "drift-retrain"
+
+
+STAGE_GATES = {Stage.TEST: GateName.TEST_DEPLOYMENT, Stage.PROD: GateName.PROD_DEPLOYMENT}
+"""The approval that a deployment to a stage needs; dev has none."""
 
 
 class BranchAction(StrEnum):
@@ -85,11 +91,18 @@ class PropagationPolicy:
 
 @dataclass(frozen=True)
 class ApprovalPolicy:
-    """Who decides a gate: members of `groups`, `quorum` of them distinct, the requester never counting."""
+    """Who decides a gate: members of `groups`, `quorum` of them distinct, the requester never counting.
+
+    Who has not voted is reminded every `reminder_hours`; after `escalate_hours` members of `escalate_to` may vote,
+    too. Neither moves the expiry.
+    """
 
     groups: tuple[str, ...]
     quorum: int = 1
     expires_hours: float = 72.0
+    reminder_hours: float = 24.0
+    escalate_hours: float | None = None
+    escalate_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,13 +113,84 @@ class ScaleFreePolicy:
     champion_margin: float = 0.05
 
 
+class Bake(StrEnum):
+    """How a ramp step is watched: recent windows scored again at once, or the scoring of the days to come."""
+
+    REPLAY = "replay"
+    LIVE = "live"
+
+
+@dataclass(frozen=True)
+class RampPolicy:
+    """How a candidate takes over: its share after each step in percent, rising to 100, and the bake in between.
+
+    A replay scores `windows` recent windows with candidate and champion; a live step lasts `bake_hours` and is held
+    up to `hold_hours` while it has fewer than `windows`. `mirror_percent` of an online endpoint's requests are
+    copied to the candidate before the first step.
+    """
+
+    steps: tuple[int, ...] = (100,)
+    bake: Bake = Bake.REPLAY
+    windows: int = 24
+    bake_hours: float = 24.0
+    hold_hours: float = 72.0
+    mirror_percent: int = 0
+
+
+@dataclass(frozen=True)
+class RollbackPolicy:
+    """When a candidate goes back by itself; percentages of rows, milliseconds a window, margin over the champion.
+
+    More than `fleet_percent` of a release's circuits rolled back takes back all of it.
+    """
+
+    enabled: bool = True
+    error_percent: float = 5.0
+    latency_ms: float = 2000.0
+    champion_margin: float = 0.05
+    fleet_percent: float = 30.0
+
+
+@dataclass(frozen=True)
+class WavePolicy:
+    """A release goes out in waves of `size` circuits; at most `max_unavailable` of them change at a time."""
+
+    size: int = 25
+    max_unavailable: int = 5
+
+
+@dataclass(frozen=True)
+class RetentionPolicy:
+    """For how many days a stage keeps what nothing refers to any more."""
+
+    models_days: int = 365
+    logs_days: int = 90
+    datasets_days: int = 730
+    predictions_days: int = 180
+
+
+@dataclass(frozen=True)
+class AlertPolicy:
+    """Limits beyond which a deployed circuit is an alert: shares in [0, 1], milliseconds, percentages."""
+
+    model_drift: float = 0.10
+    data_drift: float = 0.15
+    latency_ms: float = 500.0
+    error_percent: float = 2.0
+    availability_percent: float = 99.5
+
+
 @dataclass(frozen=True)
 class StagePolicy:
-    """One deployment stage: its thresholds, its compute, and whether it asks."""
+    """One deployment stage: what it demands, where it runs, how a release goes out and what is kept."""
 
     thresholds: Thresholds = Thresholds()
     compute: str = "scoring-cluster"
-    approval: GateName | None = None
+    ramp: RampPolicy = RampPolicy()
+    rollback: RollbackPolicy = RollbackPolicy()
+    waves: WavePolicy = WavePolicy()
+    retention: RetentionPolicy = RetentionPolicy()
+    alerts: AlertPolicy | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +204,11 @@ class Policies:
     approvals: Mapping[GateName, ApprovalPolicy] = field(default_factory=dict[GateName, ApprovalPolicy])
     stages: Mapping[Stage, StagePolicy] = field(default_factory=dict[Stage, StagePolicy])
     train_pull_requests: bool = False
+
+    def asks(self, stage: Stage) -> GateName | None:
+        """The gate to pass before a deployment to the stage, if it asks anybody."""
+        gate = STAGE_GATES.get(stage)
+        return gate if gate in self.approvals else None
 
     def stage(self, stage: Stage) -> StagePolicy:
         """A stage's policy; one that is not configured has no thresholds and the default compute."""

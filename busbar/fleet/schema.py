@@ -5,11 +5,19 @@ from datetime import date
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import BadRequest
-from busbar.domain.policies import BranchAction, GateName
+from busbar.domain.policies import Bake, BranchAction
 
 
 def _identifier(text: str) -> str:
@@ -59,6 +67,8 @@ Identifier = Annotated[str, AfterValidator(_identifier)]
 Label = Annotated[str, AfterValidator(_label)]
 IsoDate = Annotated[date, BeforeValidator(_date)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
 Hours = Annotated[float, Field(gt=0, le=720)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 TrainingDays = Annotated[int, Field(ge=1, le=3650)]
@@ -196,6 +206,19 @@ class ApprovalItem(Strict):
     groups: list[Label] = Field([], min_length=1)
     quorum: int = Field(1, ge=1, le=20)
     expires_hours: Hours = 72
+    reminder_hours: Hours = 24
+    escalate_hours: Hours | None = None
+    escalate_to: list[Label] = []
+
+    @model_validator(mode="after")
+    def _escalate_to_somebody(self) -> Self:
+        if (self.escalate_hours is None) != (not self.escalate_to):
+            raise ValueError("escalate_hours and escalate_to belong together")
+        if self.escalate_hours is not None and self.escalate_hours >= self.expires_hours:
+            raise ValueError(
+                f"escalate_hours {self.escalate_hours:g} is not before expires_hours {self.expires_hours:g}"
+            )
+        return self
 
 
 class PipelineFile(Strict):
@@ -209,9 +232,60 @@ class PipelineFile(Strict):
     train_pull_requests: bool = False
 
 
+class RampItem(Strict):
+    steps: list[Annotated[int, Field(ge=1, le=100)]] = [100]
+    bake: Annotated[Bake, Field(strict=False)] = Bake.REPLAY
+    windows: int = Field(24, ge=1, le=1000)
+    bake_hours: Hours = 24
+    hold_hours: Hours = 72
+    mirror_percent: int = Field(0, ge=0, le=50)
+
+    @field_validator("steps")
+    @classmethod
+    def _rise_to_all(cls, steps: list[int]) -> list[int]:
+        if not steps or steps[-1] != 100:
+            raise ValueError(f"{steps} does not end at 100: the candidate would never take over")
+        if sorted(set(steps)) != steps:
+            raise ValueError(f"{steps} does not rise: each step is larger than the one before")
+        return steps
+
+
+class RollbackItem(Strict):
+    enabled: bool = True
+    error_percent: Percent = 5
+    latency_ms: float = Field(2000, gt=0)
+    champion_margin: float = Field(0.05, ge=0, le=10)
+    fleet_percent: Percent = 30
+
+
+class WavesItem(Strict):
+    size: int = Field(25, ge=1, le=100)
+    max_unavailable: int = Field(5, ge=1, le=100)
+
+
+class RetentionItem(Strict):
+    models_days: Days = 365
+    logs_days: Days = 90
+    datasets_days: Days = 730
+    predictions_days: Days = 180
+
+
+class AlertsItem(Strict):
+    model_drift: Share = 0.10
+    data_drift: Share = 0.15
+    latency_ms: float = Field(500, gt=0)
+    error_percent: Percent = 2
+    availability_percent: Percent = 99.5
+
+
 class EnvironmentFile(Strict):
-    """`environments/{dev,test,prod}.yaml`."""
+    """`environments/{dev,test,prod}.yaml`. `approval: null` asks nobody; left out, the stage's default holds."""
 
     thresholds: ThresholdsOfModel = ThresholdsOfModel()  # pyright: ignore[reportCallIssue]  # all have defaults
     compute: Label = ""
-    approval: Annotated[GateName, Field(strict=False)] | None = None
+    approval: ApprovalItem | None = None
+    ramp: RampItem | None = None
+    rollback: RollbackItem | None = None
+    waves: WavesItem | None = None
+    retention: RetentionItem | None = None
+    alerts: AlertsItem | None = None

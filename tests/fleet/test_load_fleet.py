@@ -14,15 +14,20 @@ from hypothesis import strategies as st
 
 from busbar.domain.circuits import CircuitKey, Limits, Source
 from busbar.domain.policies import (
+    AlertPolicy,
     ApprovalPolicy,
     Backoff,
+    Bake,
     BranchAction,
     GateName,
     Policies,
+    RampPolicy,
+    RetentionPolicy,
     Stage,
     StagePolicy,
     Thresholds,
     TrainingPolicy,
+    WavePolicy,
 )
 from busbar.fleet import ConfigurationErrors, Problem, branch_table, load_fleet
 from busbar.fleet.repository import branches_at, fleet_at
@@ -132,11 +137,17 @@ def test_what_is_not_said_has_sensible_defaults():
             GateName.REGISTRY_PROMOTION: ApprovalPolicy(("ml-leads",)),
             GateName.TEST_DEPLOYMENT: ApprovalPolicy(("qa",)),
             GateName.PROD_DEPLOYMENT: ApprovalPolicy(("prod-approvers",), quorum=2),
+            GateName.ENVIRONMENT_UPDATE: ApprovalPolicy(("ml-leads",)),
+            GateName.DRIFT_RETRAIN: ApprovalPolicy(("ml-leads",)),
         },
         stages={
-            Stage.DEV: StagePolicy(),
-            Stage.TEST: StagePolicy(approval=GateName.TEST_DEPLOYMENT),
-            Stage.PROD: StagePolicy(approval=GateName.PROD_DEPLOYMENT),
+            Stage.DEV: StagePolicy(retention=RetentionPolicy(30, 14, 60, 30)),
+            Stage.TEST: StagePolicy(
+                ramp=RampPolicy((50, 100)),
+                retention=RetentionPolicy(90, 30, 180, 90),
+                alerts=AlertPolicy(0.15, 0.20, 1000.0, 5.0),
+            ),
+            Stage.PROD: StagePolicy(ramp=RampPolicy((10, 25, 50, 100)), alerts=AlertPolicy()),
         },
     )
 
@@ -148,17 +159,32 @@ training: {max_parallel: 2, poll: {initial_seconds: 1, maximum_seconds: 5}}
 propagation: {max_seconds: 60}
 gates: {champion_margin: 0.1}
 approvals:
-  prod-deployment: {quorum: 1, expires_hours: 1.5}
+  registry-promotion: {expires_hours: 1.5}
 train_pull_requests: true
 """
-    prod = "compute: big\napproval: null\nthresholds: {min_accuracy: 1}\n"
-    policies = load_fleet(files(pipeline=pipeline, environments_prod=prod), "c0ffee").policies
+    test = "approval: {groups: [ml-leads], escalate_hours: 24, escalate_to: [qa]}\nwaves: {size: 3}\n"
+    prod = """\
+compute: big
+approval: null
+thresholds: {min_accuracy: 1}
+ramp: {steps: [5, 100], bake: live}
+"""
+    written = files(pipeline=pipeline, environments_test=test, environments_prod=prod)
+    policies = load_fleet(written, "c0ffee").policies
     assert policies.branches == {"trunk": BranchAction.TRAIN}
     assert policies.training == TrainingPolicy(max_parallel=2, poll=Backoff(1, 5))
     assert (policies.propagation.poll, policies.propagation.max_seconds) == (Backoff(2, 30), 60)
     assert (policies.gates.min_skill_seasonal_naive, policies.gates.champion_margin) == (0.0, 0.1)
-    assert policies.approvals[GateName.PROD_DEPLOYMENT] == ApprovalPolicy(("prod-approvers",), 1, 1.5)
-    assert policies.stages[Stage.PROD] == StagePolicy(Thresholds(min_accuracy=1.0), "big", None)
+    assert policies.approvals[GateName.REGISTRY_PROMOTION] == ApprovalPolicy(("ml-leads",), 1, 1.5)
+    assert (policies.asks(Stage.DEV), policies.asks(Stage.PROD)) == (None, None)
+    assert policies.asks(Stage.TEST) is GateName.TEST_DEPLOYMENT
+    escalating = ApprovalPolicy(("ml-leads",), escalate_hours=24, escalate_to=("qa",))
+    assert policies.approvals[GateName.TEST_DEPLOYMENT] == escalating
+    assert policies.stage(Stage.TEST).waves == WavePolicy(size=3)
+    ramp = RampPolicy((5, 100), Bake.LIVE)
+    assert policies.stage(Stage.PROD) == StagePolicy(
+        Thresholds(min_accuracy=1.0), "big", ramp, alerts=AlertPolicy()
+    )
     assert policies.train_pull_requests
 
 
@@ -380,23 +406,27 @@ def test_files_that_are_no_configuration(content: bytes, message: str):
         ),
         (
             {"people": PEOPLE.replace("[prod-approvers]", "[qa]")},
-            "pipeline.yaml:1: approvals.prod-deployment.groups[0]: prod-approvers: unknown group in people.yaml",
+            "environments/prod.yaml:1: approval.groups[0]: prod-approvers: unknown group in people.yaml",
         ),
         (
-            {"pipeline": "approvals:\n  prod-deployment:\n    quorum: 3\n"},
-            "pipeline.yaml:3: approvals.prod-deployment.quorum: 3 must agree, but prod-approvers has 2 member(s)",
+            {"environments_prod": "approval:\n  quorum: 3\n"},
+            "environments/prod.yaml:2: approval.quorum: 3 must agree, but prod-approvers has 2 member(s)",
         ),
         (
-            {"pipeline": "approvals:\n  prod-deploy: {quorum: 3}\n"},
-            "pipeline.yaml:2: approvals.prod-deploy: unknown gate; did you mean prod-deployment?",
+            {"pipeline": "approvals:\n  drift-retrains: {quorum: 3}\n"},
+            "pipeline.yaml:2: approvals.drift-retrains: unknown gate; did you mean drift-retrain?",
         ),
         (
-            {"pipeline": "approvals: {prod-deployment: {quorum: 0}}"},
-            "pipeline.yaml:1: approvals.prod-deployment.q",
+            {"pipeline": "approvals: {prod-deployment: {quorum: 2}}"},
+            "pipeline.yaml:1: approvals.prod-deployment: belongs in environments/prod.yaml: approval",
         ),
         (
-            {"pipeline": "approvals: {prod-deployment: {groups: []}}"},
-            "pipeline.yaml:1: approvals.prod-deployment.g",
+            {"pipeline": "approvals: {drift-retrain: {quorum: 0}}"},
+            "pipeline.yaml:1: approvals.drift-retrain.q",
+        ),
+        (
+            {"pipeline": "approvals: {drift-retrain: {groups: []}}"},
+            "pipeline.yaml:1: approvals.drift-retrain.g",
         ),
         (
             {"pipeline": "training:\n  poll: {initial_seconds: 9, maximum_seconds: 1}\n"},
@@ -408,7 +438,31 @@ def test_files_that_are_no_configuration(content: bytes, message: str):
         ),
         (
             {"environments_test": "approval: qa"},
-            "environments/test.yaml:1: approval: 'qa': input should be 'registry",
+            "environments/test.yaml:1: approval: 'qa' is not a mapping of keys to values",
+        ),
+        (
+            {"environments_test": "approval: {escalate_hours: 24}"},
+            "environments/test.yaml:1: approval: escalate_hours and escalate_to belong together",
+        ),
+        (
+            {"environments_prod": "approval:\n  escalate_hours: 80\n  escalate_to: [qa]"},
+            "environments/prod.yaml:1: approval: escalate_hours 80 is not before expires_hours 72",
+        ),
+        (
+            {"environments_prod": "ramp: {steps: [10, 50]}"},
+            "environments/prod.yaml:1: ramp.steps: [10, 50] does not end at 100",
+        ),
+        (
+            {"environments_prod": "ramp: {steps: [50, 25, 100]}"},
+            "environments/prod.yaml:1: ramp.steps: [50, 25, 100] does not rise",
+        ),
+        (
+            {"environments_prod": "ramp:\n  steps: [10, 120]"},
+            "environments/prod.yaml:2: ramp.steps[1]: 120",
+        ),
+        (
+            {"environments_prod": "rollback: {eror_percent: 5}"},
+            "environments/prod.yaml:1: rollback.eror_percent: unknown key; did you mean error_percent?",
         ),
         (
             {"sources": "sources:\n- {plant_id: PLANT2, files: x}"},
