@@ -7,7 +7,7 @@ from busbar.clients.records import Records
 from busbar.domain import names
 from busbar.domain.gates import GateInput, evaluate, passed, summary
 from busbar.domain.policies import Stage
-from busbar.domain.records import DeploymentRecord
+from busbar.domain.records import DeploymentRecord, Served
 from busbar.domain.release import Pin
 from busbar.domain.steps import CircuitDeployment, DeploymentPlan, DeploymentState, StageDeployment
 from busbar.settings import Settings
@@ -61,24 +61,29 @@ def activate_deployment(
     before = records.deployment(stage, pin.key)
     if before is not None and before.deployment == deployment:
         return
-    if before is not None and before.previous_deployment not in (None, deployment):
+    if before is not None and before.previous and before.previous.deployment != deployment:
         # before the record forgets its name: a retry must find it
-        ml.delete_deployment(stage, endpoint, before.previous_deployment)
-    records.save_deployment(
-        DeploymentRecord(
-            key=pin.key,
-            stage=stage,
-            endpoint=endpoint,
-            deployment=deployment,
-            model_name=pin.model_name,
-            model_version=pin.model_version,
-            cutoff_date=pin.cutoff_date,
-            circuit_config=pin.circuit_config,
-            since=now(),
-            release_id=request.release_id,
-            previous_deployment=before.deployment if before else None,
-        )
+        ml.delete_deployment(stage, endpoint, before.previous.deployment)
+    records.change_deployment(stage, pin.key, lambda record: _serving(record, request, endpoint, deployment))
+
+
+def _serving(
+    before: DeploymentRecord | None, request: CircuitDeployment, endpoint: str, deployment: str
+) -> DeploymentRecord:
+    pin, since = request.pin, now()
+    served = Served(
+        deployment=deployment,
+        model_name=pin.model_name,
+        model_version=pin.model_version,
+        cutoff_date=pin.cutoff_date,
+        circuit_config=pin.circuit_config,
+        since=since,
+        release_id=request.release_id,
+        scoring_version=pin.scoring_version,
     )
+    if before is None:
+        return DeploymentRecord.first(pin.key, request.stage, endpoint, served)
+    return before if before.deployment == deployment else before.serving(served, since)
 
 
 def _hold(pin: Pin, request: StageDeployment, records: Records) -> str:

@@ -79,8 +79,15 @@ class FakeRecords(_Fake):
         self._reach()
         return self._deployments.get((stage, key))
 
-    def save_deployment(self, record: DeploymentRecord) -> None:
+    def change_deployment(
+        self, stage: Stage, key: CircuitKey, change: Callable[[DeploymentRecord | None], DeploymentRecord]
+    ) -> DeploymentRecord:
         self._reach()
+        self._deployments[stage, key] = change(self._deployments.get((stage, key)))
+        return self._deployments[stage, key]
+
+    def save_deployment(self, record: DeploymentRecord) -> None:
+        """What no client does: put a record there whatever stood there."""
         self._deployments[record.stage, record.key] = record
 
     def scorings(self, stage: Stage | None = None) -> list[ScoringRecord]:

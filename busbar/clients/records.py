@@ -1,6 +1,7 @@
 """What Busbar remembers: circuits, deployments, scorings, runs (tables), release sets (immutable blobs)."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +21,7 @@ _ATTEMPTS = 20
 
 
 class Records:
-    """The rows behind the board. A save replaces a row; `update_circuit` changes fields of it."""
+    """The rows behind the board. A save replaces a row; `update_circuit` and `change_deployment` change it as it is."""
 
     def __init__(self, settings: Settings):
         tables = Tables(settings)
@@ -48,17 +49,13 @@ class Records:
         `TemporarilyUnavailable` when others keep changing it.
         """
         changes.setdefault("updated_at", datetime.now(UTC).isoformat(timespec="seconds"))
-        for _ in range(_ATTEMPTS):
-            row = self._circuits.get(key.plant_id, key.circuit_id)
-            if row is None:
+
+        def changed(record: CircuitRecord | None) -> CircuitRecord:
+            if record is None:
                 raise NotFound(f"circuit {key} has no record: it was never planned")
-            record = replace(from_wire(CircuitRecord, json.loads(row.body)), **changes)
-            try:
-                self._circuits.replace(row, _text(record))
-            except Conflict:
-                continue  # somebody changed it between our read and our write: read again
-            return record
-        raise TemporarilyUnavailable(f"circuit {key} changed {_ATTEMPTS} times while we tried to update it")
+            return replace(record, **changes)
+
+        return _change(CircuitRecord, self._circuits, (key.plant_id, key.circuit_id), changed)
 
     def deployments(self, stage: Stage | None = None) -> list[DeploymentRecord]:
         return _read_all(DeploymentRecord, self._deployments, stage)
@@ -66,8 +63,15 @@ class Records:
     def deployment(self, stage: Stage, key: CircuitKey) -> DeploymentRecord | None:
         return _read(DeploymentRecord, self._deployments.get(stage, str(key)))
 
-    def save_deployment(self, record: DeploymentRecord) -> None:
-        self._deployments.upsert(record.stage, str(record.key), _text(record))
+    def change_deployment(
+        self, stage: Stage, key: CircuitKey, change: Callable[[DeploymentRecord | None], DeploymentRecord]
+    ) -> DeploymentRecord:
+        """Write what `change` makes of the record as it is now, and return it; of two writers none is lost.
+
+        `change` is called again where somebody else was faster. What it raises leaves the record as it is; raises
+        `TemporarilyUnavailable` when others keep changing it.
+        """
+        return _change(DeploymentRecord, self._deployments, (stage, str(key)), change)
 
     def scorings(self, stage: Stage | None = None) -> list[ScoringRecord]:
         return _read_all(ScoringRecord, self._scorings, stage)
@@ -113,6 +117,25 @@ class Records:
         offers = [json.loads(row.body) for row in self._offers.query(stage)]
         latest = max(offers, key=lambda offer: offer["at"], default=None)
         return from_wire(Offer, latest["offer"]) if latest else None
+
+
+def _change[T](type_: type[T], table: Table, place: tuple[str, str], change: Callable[[T | None], T]) -> T:
+    """Read, change, write under the entity tag; again where somebody changed the row in between."""
+    for _ in range(_ATTEMPTS):
+        row = table.get(*place)
+        before = _read(type_, row)
+        record = change(before)
+        if record == before:
+            return record
+        try:
+            if row is None:
+                table.insert(*place, _text(record))
+            else:
+                table.replace(row, _text(record))
+        except Conflict:
+            continue
+        return record
+    raise TemporarilyUnavailable(f"{place[1]} changed {_ATTEMPTS} times while we tried to update it")
 
 
 def _text(record: object) -> str:

@@ -1,7 +1,8 @@
 """What Busbar remembers between orchestrations: the rows behind the board."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Any
 
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.gates import GateResult, Metrics
@@ -29,8 +30,38 @@ class CircuitRecord:
 
 
 @dataclass(frozen=True)
+class Served:
+    """A model behind a deployment, with all that an invocation of it, or a return to it, must name.
+
+    `scoring_version` is that of the scoring component which the deployment runs. `since` is ISO 8601, UTC.
+    """
+
+    deployment: str
+    model_name: str
+    model_version: str
+    cutoff_date: str
+    circuit_config: str
+    since: str
+    release_id: str | None = None
+    scoring_version: str = ""
+
+
+@dataclass(frozen=True)
+class Candidate(Served):
+    """What is to take over: `share` percent of the windows are its own by now; `progress` says how its ramp stands."""
+
+    share: int = 0
+    progress: str = ""
+
+
+@dataclass(frozen=True)
 class DeploymentRecord:
-    """The deployment that serves a circuit in a stage, with what an invocation must name."""
+    """What serves a circuit in a stage, with what an invocation must name.
+
+    `candidate` is what ramps up beside it. `previous` is what served before; while its deployment stands, a return to
+    it needs neither registry nor git host. A candidate takes its place: a circuit has at most two deployments, since
+    ten circuits share a plant's endpoint and its quota of 20.
+    """
 
     key: CircuitKey
     stage: Stage
@@ -42,7 +73,29 @@ class DeploymentRecord:
     circuit_config: str
     since: str
     release_id: str | None = None
-    previous_deployment: str | None = None
+    scoring_version: str = ""
+    candidate: Candidate | None = None
+    previous: Served | None = None
+    previous_stands: bool = True
+
+    @classmethod
+    def first(cls, key: CircuitKey, stage: Stage, endpoint: str, served: Served) -> "DeploymentRecord":
+        """The record of a circuit that nothing served so far."""
+        return cls(key, stage, endpoint, **_own(served))
+
+    @property
+    def active(self) -> Served:
+        """What serves, by itself."""
+        return Served(**_own(self))
+
+    def serving(self, served: Served, since: str) -> "DeploymentRecord":
+        """The record once `served` has taken over: what served becomes `previous`, no candidate is left."""
+        own = _own(served) | {"since": since}
+        return replace(self, **own, candidate=None, previous=self.active, previous_stands=True)
+
+
+def _own(served: Served | DeploymentRecord) -> dict[str, Any]:
+    return {item.name: getattr(served, item.name) for item in fields(Served)}
 
 
 @dataclass(frozen=True)

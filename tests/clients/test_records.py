@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,7 +13,16 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import Conflict, NotFound
 from busbar.domain.gates import GateResult, Metrics
 from busbar.domain.policies import Stage
-from busbar.domain.records import CircuitRecord, DeploymentRecord, Offer, RunRecord, RunStatus, ScoringRecord
+from busbar.domain.records import (
+    Candidate,
+    CircuitRecord,
+    DeploymentRecord,
+    Offer,
+    RunRecord,
+    RunStatus,
+    ScoringRecord,
+    Served,
+)
 from busbar.domain.release import Pin, ReleaseSet
 from busbar.domain.training import Verdict
 from tests.azure import LocalAzure
@@ -82,7 +92,7 @@ def test_deployments_and_scorings_are_kept_per_stage(local_azure: LocalAzure):
     records, key = Records(local_azure.settings), a_key()
     deployed = DeploymentRecord(key, Stage.TEST, "be", "circ1-v1", "m", "1", "2025-12-09", "c.yaml", "now")
     scored = ScoringRecord(key, Stage.TEST, "2025-12-09", "job", "completed", 24, "now")
-    records.save_deployment(deployed)
+    assert records.change_deployment(Stage.TEST, key, lambda _: deployed) == deployed
     records.save_scoring(scored)
     assert records.deployment(Stage.TEST, key) == deployed
     assert records.deployment(Stage.PROD, key) is None
@@ -90,6 +100,31 @@ def test_deployments_and_scorings_are_kept_per_stage(local_azure: LocalAzure):
     assert deployed in records.deployments(Stage.TEST)
     assert deployed not in records.deployments(Stage.DEV)
     assert scored in records.scorings()
+
+
+def test_two_writers_of_a_deployment_lose_nothing_of_each_other(local_azure: LocalAzure):
+    records, key = Records(local_azure.settings), a_key()
+    first = DeploymentRecord(key, Stage.PROD, "be", "circ1-v1", "m", "1", "2025-12-09", "c.yaml", "now")
+    candidate = Candidate("circ1-v2", "m", "2", "2025-12-09", "c.yaml", "now", share=10)
+    served = Served("circ1-v0", "m", "0", "2025-12-09", "c.yaml", "before")
+
+    def write(**changes: Any) -> None:
+        records.change_deployment(Stage.PROD, key, lambda record: replace(record or first, **changes))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda changes: write(**changes), [{"candidate": candidate}, {"previous": served}] * 2))
+    assert records.deployment(Stage.PROD, key) == replace(first, candidate=candidate, previous=served)
+
+
+def test_a_change_that_refuses_leaves_the_deployment_as_it_is(local_azure: LocalAzure):
+    records, key = Records(local_azure.settings), a_key()
+
+    def refuse(record: DeploymentRecord | None) -> DeploymentRecord:
+        raise Conflict("no")
+
+    with pytest.raises(Conflict):
+        records.change_deployment(Stage.PROD, key, refuse)
+    assert records.deployment(Stage.PROD, key) is None
 
 
 def test_runs_come_newest_first(local_azure: LocalAzure):

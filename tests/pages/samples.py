@@ -11,7 +11,7 @@ from busbar.domain.approval import ApprovalRequest, Choice, Vote
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.gates import GateInput, Metrics, evaluate, passed, summary
 from busbar.domain.policies import GateName, ScaleFreePolicy, Stage, Thresholds
-from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, RunStatus, ScoringRecord
+from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, RunStatus, ScoringRecord, Served
 from busbar.domain.release import Pin, ReleaseSet
 from busbar.domain.training import Verdict
 
@@ -50,12 +50,23 @@ def record(key: CircuitKey, measured: Metrics | None = None, version: str | None
     )
 
 
+def served(key: CircuitKey, version: str) -> Served:
+    return Served(
+        deployment=f"{key.circuit_id.lower()}-v{version}",
+        model_name=f"{key.plant_id}_{key.circuit_id}_model",
+        model_version=version,
+        cutoff_date="2025-12-09" if version == "4" else "2025-12-01",
+        circuit_config="circuit.yaml",
+        since="2025-12-09T14:20:00+00:00",
+        release_id="r-0123456789ab",
+        scoring_version="1.0.0",
+    )
+
+
 def deployment(key: CircuitKey, stage: Stage, version: str = "4") -> DeploymentRecord:
-    return DeploymentRecord(
-        key, stage, f"be-{key.plant_id.lower()}-{stage}-3f9c", f"{key.circuit_id.lower()}-v{version}",
-        f"{key.plant_id}_{key.circuit_id}_model", version, "2025-12-09" if version == "4" else "2025-12-01",
-        "circuit.yaml", "2025-12-09T14:20:00+00:00", "r-0123456789ab", f"{key.circuit_id.lower()}-v{int(version) - 1}",
-    )  # fmt: skip
+    endpoint = f"be-{key.plant_id.lower()}-{stage}-3f9c"
+    before = served(key, str(int(version) - 1))
+    return replace(DeploymentRecord.first(key, stage, endpoint, served(key, version)), previous=before)
 
 
 def pin(record: CircuitRecord) -> Pin:
