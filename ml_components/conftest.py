@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent
-sys.path[:0] = [str(ROOT), *map(str, sorted(ROOT.glob("*/*/src")))]
+sys.path[:0] = [str(ROOT), str(ROOT / "scoring"), *map(str, sorted(ROOT.glob("*/*/src")))]
 
 SENSORS = ("temperature", "pressure", "flow")
 SMALL = {"look_back": 24, "horizon": 6, "season": 12, "patch": 6, "units": 8, "epochs": 2, "max_gap": 3}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
@@ -12,6 +13,9 @@ import yaml
 from shared.circuit import Circuit
 from shared.errors import InputError
 from shared.storage import is_remote, open_table, read_below, resolve
+
+if TYPE_CHECKING:
+    from arro3.core import Table
 
 _EQUALITY = re.compile(r"""\s*col\(["'](\w+)["']\)\s*==\s*["']([^"']*)["']\s*""")
 
@@ -91,30 +95,53 @@ def load_series(
 ) -> Series:
     """Mean per time step in [start, end), leading and trailing steps without any reading cut off.
 
-    A series without rows when nothing was read; raises `InputError` when the table is not there.
+    NaN and infinite values count as not read. A series without rows when nothing was read; raises `InputError` when
+    the table is not there.
     """
-    from deltalake import QueryBuilder
-
-    table = open_table(table_uri, version)
-    if table is None:
-        raise InputError(
-            f"there is no Delta table at {table_uri}" + (f", version {version}" if version else "")
-        )
     minutes = circuit.frequency_minutes
-    query = f"""
+    rows = _query(
+        table_uri,
+        version,
+        f"""
         SELECT sensor, to_unixtime(date_bin(INTERVAL '{minutes} minutes', time)) AS second, avg(value) AS value
         FROM readings
-        WHERE plant_id = {_text(circuit.plant_id)} AND circuit_id = {_text(circuit.circuit_id)}
-          AND sensor IN ({", ".join(map(_text, circuit.sensors))})
-          AND time >= TIMESTAMP '{_stamp(start)}' AND time < TIMESTAMP '{_stamp(end)}' AND value IS NOT NULL
-        GROUP BY 1, 2"""  # noqa: S608 every text is quoted by _text
-    rows = QueryBuilder().register("readings", table).execute(query).read_all()
+        WHERE {_of(circuit)} AND time >= TIMESTAMP '{_stamp(start)}' AND time < TIMESTAMP '{_stamp(end)}'
+        GROUP BY 1, 2""",  # noqa: S608 every text is quoted by _text
+    )
     if not rows.num_rows:
         return Series(start, timedelta(minutes=minutes), circuit.sensors, np.empty((0, len(circuit.sensors))))
     sensors = rows.column("sensor").to_pylist()
     step = timedelta(minutes=minutes)
     positions = rows.column("second").to_numpy() // (minutes * 60)
     return _on_grid(circuit.sensors, sensors, positions, rows.column("value").to_numpy(), step)
+
+
+def newest_reading(circuit: Circuit, table_uri: str, before: datetime) -> datetime | None:
+    """When the circuit's newest reading before a moment was taken; None without one."""
+    where = f"{_of(circuit)} AND time < TIMESTAMP '{_stamp(before)}'"
+    rows = _query(table_uri, None, f"SELECT max(time) AS newest FROM readings WHERE {where}")  # noqa: S608 as above
+    [newest] = rows.column("newest").to_pylist()
+    return newest
+
+
+def _of(circuit: Circuit) -> str:
+    """SQL condition: a finite reading of the circuit's sensors."""
+    return (
+        f"plant_id = {_text(circuit.plant_id)} AND circuit_id = {_text(circuit.circuit_id)} "
+        f"AND sensor IN ({', '.join(map(_text, circuit.sensors))}) "
+        "AND value BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308"
+    )
+
+
+def _query(table_uri: str, version: int | None, query: str) -> "Table":
+    from deltalake import QueryBuilder
+
+    table = open_table(table_uri, version)
+    if table is None:
+        raise InputError(
+            f"there is no Delta table at {table_uri}" + ("" if version is None else f", version {version}")
+        )
+    return QueryBuilder().register("readings", table).execute(query).read_all()
 
 
 def _on_grid(

@@ -31,6 +31,7 @@ from busbar.domain.steps import (
 )
 from busbar.domain.training import Assets, PinnedData, Verdict
 from tests.activities.bench import CIRC1, CIRC2, COMMIT, FILES, RUN, Bench, pin
+from tests.components import shipped_version
 
 NAME = "sensor-forecasting-env"
 REGISTERED = EnvironmentRegistration(NAME, "1.0.0", newly_registered=True)
@@ -39,6 +40,8 @@ CONDA = "ml_components/environments/sensor-forecasting-conda.yaml"
 TRAIN = "ml_components/training/train_lstm/component.yaml"
 PIPELINE = "ml_components/training/training_pipeline/component.yaml"
 CIRCUITS = "config/circuits.yaml"
+TRAINING_VERSION = shipped_version("training/training_pipeline")
+SCORING_VERSION = shipped_version("scoring/scoring_pipeline")
 
 
 def components(run: TrainingRun = RUN) -> ComponentsRequest:
@@ -104,14 +107,14 @@ def test_a_wrong_environment_is_a_problem_in_words(bench: Bench, changes: dict[s
 
 def test_training_and_scoring_components_are_registered_with_their_versions(bench: Bench):
     assets = bench.run(register_components, components()).assets
-    assert assets == Assets(NAME, "1.0.0", "1.0.0", "1.0.0")
+    assert assets == Assets(NAME, "1.0.0", TRAINING_VERSION, SCORING_VERSION)
     names = {"train_lstm", "evaluate_model", "training_pipeline", "batch_score", "scoring_pipeline"}
     assert {name for _, name, _ in bench.ml.components} == names
 
 
 def test_the_merge_component_is_registered_alone(bench: Bench):
     assert bench.run(register_merge, RUN) == ComponentsRegistration()
-    assert list(bench.ml.components) == [(Stage.DEV, "etl_merge", "1.0.0")]
+    assert list(bench.ml.components) == [(Stage.DEV, "etl_merge", shipped_version("data/etl_merge"))]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_a_component_changed_under_its_version_registers_nothing(bench: Bench, p
     run = bench.commit({path: FILES[path] + b"\n# more\n"})
     result = bench.run(register_components, components(run))
     assert result.assets is None
-    for part in (TRAIN, "train_lstm", "1.0.0", "raise `version`"):
+    for part in (TRAIN, "train_lstm", shipped_version("training/train_lstm"), "raise `version`"):
         assert part in result.problem
     assert bench.snapshot() == before
 
@@ -217,7 +220,7 @@ def test_scoring_components_reach_the_registry_with_its_own_references(bench: Be
         in found["batch_score"]
     )
     assert (
-        "azureml://registries/central-registry/components/batch_score/versions/1.0.0"
+        f"azureml://registries/central-registry/components/batch_score/versions/{shipped_version('scoring/batch_score')}"
         in found["scoring_pipeline"]
     )
     assert not any("azureml:" in text.replace("azureml://", "") for text in found.values())

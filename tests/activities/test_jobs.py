@@ -11,6 +11,7 @@ from busbar.domain.records import CircuitRecord
 from busbar.domain.steps import JobRef, JobState, MergeRun, TrainingRequest, TrainingRun
 from busbar.domain.training import Verdict
 from tests.activities.bench import CIRC1, COMMIT, HASH, NEXT, RUN, Bench, serving, training
+from tests.components import shipped_version
 from tests.fakes import NOON
 
 JOB = f"train-PLANT1-CIRC1-{HASH}"
@@ -149,7 +150,7 @@ def test_a_merge_knows_where_everything_is(raw: Bench):
     assert name
     job = raw.ml.jobs[Stage.DEV, name]
     assert job.inputs == {
-        "component": "etl_merge:1.0.0",
+        "component": f"etl_merge:{shipped_version('data/etl_merge')}",
         "mapping": f"merges/{name}/mapping.yaml",
         "raw": "abfss://raw@account.dfs.core.windows.net",
         "readings": "abfss://sensors@account.dfs.core.windows.net/readings",

@@ -17,6 +17,7 @@ from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Stage
 from busbar.domain.training import Verdict
+from tests.components import shipped_version
 from tests.journeys import events, people
 from tests.journeys.fleet import CIRCUITS, FIRST, KEYS, SECOND, SENSORS, Fleet
 from tests.journeys.mistakes import MISTAKES, STALE_COMPONENT, TRAIN_LSTM
@@ -69,7 +70,7 @@ def test_a_model_says_what_made_it(stack: Stack, trained: Trained) -> None:
                 "cutoff_date": "2025-12-09",
                 "data_asset_name": f"{key.plant_id}_{key.circuit_id}",
                 "data_asset_version": "2025-12-09",
-                "component_version": "1.0.0",
+                "component_version": shipped_version("training/training_pipeline"),
                 "validated": "true",
                 "training_hash": record.training_hash,
             }.items()
@@ -237,7 +238,7 @@ def test_changed_content_under_an_old_version_is_refused(refused: Refused) -> No
     assert state == "failure"
     assert f"{TRAIN_LSTM}/component.yaml" in text
     assert "train_lstm" in text
-    assert "1.0.0" in text
+    assert shipped_version("training/train_lstm") in text
 
 
 def test_mistakes_train_nothing(refused: Refused) -> None:

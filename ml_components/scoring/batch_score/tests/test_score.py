@@ -99,18 +99,20 @@ def test_two_shares_cover_every_window_once(
 def test_writers_of_several_circuits_at_once_all_succeed(
     small_circuit: SmallCircuit, trained_model: Path, tmp_path: Path
 ) -> None:
-    from score import Scored, forecast_rows, replaced
+    from forecasting.forecast import Forecasts
+    from forecasting.table import forecast_rows, replaced
     from shared.circuit import parse_circuit
     from shared.delta import replace_rows
 
     issued = [datetime(2025, 3, 1, tzinfo=UTC)]
     outputs = {name: np.ones((1, 6, 1)) for name in ("forecast", "lower", "upper")}
+    found = Forecasts(outputs, np.ones((1, 1), bool), np.ones(1))
 
     def write(number: int) -> None:
         circuit = parse_circuit(
             {"plant_id": "PLANT1", "circuit_id": f"C{number}", "sensors": ["a"], "cutoff_date": "2025-02-28"}
         )
-        rows = forecast_rows(circuit, Scored(issued, timedelta(hours=1), outputs), "1", "blue")
+        rows = forecast_rows(circuit, issued, found, "1", "blue")
         for _ in range(2):
             replace_rows(str(tmp_path / "forecasts"), rows, replaced(circuit, issued, "blue"))
 
@@ -158,6 +160,8 @@ def test_a_sensor_with_a_long_gap_is_skipped_and_named(
         ({"score_date": "28.2.2025"}, "score_date must be YYYY-MM-DD"),
         ({"sensor_data": "nowhere"}, "there is no Delta table at nowhere"),
         ({"windows": 0}, "windows must be at least 1"),
+        ({"mode": "rehearse"}, "mode must be forecast or replay, got 'rehearse'"),
+        ({"mode": "replay", "score_date": "2024-01-01"}, "no reading of PLANT1/CIRC1 up to 2024-01-01"),
     ],
 )
 def test_inputs_that_cannot_be_used_exit_2(
@@ -166,6 +170,55 @@ def test_inputs_that_cannot_be_used_exit_2(
     done = _command(small_circuit, trained_model, tmp_path, **changes)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_a_forecast_says_how_long_it_took_and_has_no_error_yet(
+    small_circuit: SmallCircuit, trained_model: Path, tmp_path: Path
+) -> None:
+    done = _command(small_circuit, trained_model, tmp_path, windows=4)
+    assert done.returncode == 0, done.stderr
+    summary = _summary(tmp_path)
+    assert (summary["mode"], summary["failed_rows"], summary["error"]) == ("forecast", 0, None)
+    assert 0 < summary["latency_ms"]["p50"] <= summary["latency_ms"]["p95"]
+
+
+def test_a_replay_measures_the_error_and_writes_nothing(
+    small_circuit: SmallCircuit, trained_model: Path, tmp_path: Path
+) -> None:
+    """The newest horizon that was read ends with the table; a date long after the last reading replays the same."""
+    done = _command(
+        small_circuit, trained_model, tmp_path, windows=24, mode="replay", score_date="2025-06-01"
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "[]"), done.stderr
+    summary = _summary(tmp_path)
+    newest = datetime.fromisoformat(END) - timedelta(hours=6)
+    assert summary["issued_at"] == [(newest - timedelta(hours=k)).isoformat() for k in reversed(range(24))]
+    assert (summary["mode"], summary["rows"], summary["failed_rows"]) == ("replay", 24 * 6 * 3, 0)
+    assert summary["error"]["windows"] == 24
+    assert 0 < summary["error"]["mse"] < summary["error"]["seasonal_naive_mse"]
+    assert 0 < summary["latency_ms"]["p50"] <= summary["latency_ms"]["p95"]
+    assert summary["delta_version"] is None
+    assert not (tmp_path / "forecasts").exists()
+
+
+def test_shares_of_a_replay_cover_every_window_once(
+    small_circuit: SmallCircuit, trained_model: Path, tmp_path: Path
+) -> None:
+    both = {"windows": 24, "mode": "replay"}
+    _command(small_circuit, trained_model, tmp_path, window_share=0.25, deployment="green", **both)
+    _command(small_circuit, trained_model, tmp_path, window_share=0.75, window_offset=0.25, **both)
+    green, blue = (_summary(tmp_path, name)["error"]["windows"] for name in ("green", "blue"))
+    assert (green + blue, 0 < green < blue) == (24, True)
+
+
+def test_a_share_without_a_window_says_so(
+    small_circuit: SmallCircuit, trained_model: Path, tmp_path: Path
+) -> None:
+    done = _command(small_circuit, trained_model, tmp_path, mode="replay", window_share=0.0)
+    assert done.returncode == 0, done.stderr
+    summary = _summary(tmp_path)
+    assert summary["latency_ms"] == {"p50": None, "p95": None}
+    assert summary["error"] == {"mae": None, "mse": None, "seasonal_naive_mse": None, "windows": 0}
 
 
 def test_help_explains_itself() -> None:
