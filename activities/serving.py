@@ -5,6 +5,8 @@ from activities.records import stored_release
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.domain import names
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.errors import Rejected
 from busbar.domain.gates import GateInput, evaluate, passed, summary
 from busbar.domain.policies import Stage
 from busbar.domain.records import DeploymentRecord, Served
@@ -38,10 +40,15 @@ def create_deployment(request: CircuitDeployment, *, ml: MachineLearning, settin
     ml.ensure_endpoint(stage, endpoint, {"plant_id": pin.key.plant_id})
     known = ml.deployment(stage, endpoint, deployment)
     if known is None or known.failed:
-        compute = request.policies.stage(stage).compute
-        ml.create_deployment(
-            stage, endpoint, deployment, _component(request, settings), compute, _tags(request)
-        )
+        deploy(pin.key, stage, endpoint, _served(request, deployment), ml, settings)
+
+
+def deploy(
+    key: CircuitKey, stage: Stage, endpoint: str, served: Served, ml: MachineLearning, settings: Settings
+) -> None:
+    """Start the creation of a deployment from what is on record of it alone."""
+    component = _component(stage, served.scoring_version, settings)
+    ml.create_deployment(stage, endpoint, served.deployment, component, served.compute, _tags(key, served))
 
 
 def look_at_deployment(
@@ -70,24 +77,34 @@ def activate_deployment(
 def _serving(
     before: DeploymentRecord | None, request: CircuitDeployment, endpoint: str, deployment: str
 ) -> DeploymentRecord:
-    pin, since = request.pin, now()
-    served = Served(
+    served = _served(request, deployment)
+    if before is None:
+        return DeploymentRecord.first(request.pin.key, request.stage, endpoint, served)
+    if (mark := before.mark(deployment)) is not None:
+        raise Rejected(f"{before.key}: {mark.sentence}; a person has to lift that first")
+    return before if before.deployment == deployment else before.serving(served, served.since)
+
+
+def _served(request: CircuitDeployment, deployment: str) -> Served:
+    pin = request.pin
+    return Served(
         deployment=deployment,
         model_name=pin.model_name,
         model_version=pin.model_version,
         cutoff_date=pin.cutoff_date,
         circuit_config=pin.circuit_config,
-        since=since,
+        since=now(),
         release_id=request.release_id,
         scoring_version=pin.scoring_version,
+        training_hash=pin.training_hash,
+        compute=request.policies.stage(request.stage).compute,
     )
-    if before is None:
-        return DeploymentRecord.first(pin.key, request.stage, endpoint, served)
-    return before if before.deployment == deployment else before.serving(served, since)
 
 
 def _hold(pin: Pin, request: StageDeployment, records: Records) -> str:
     serving = records.deployment(request.stage, pin.key)
+    if serving is not None and (mark := serving.mark(names.deployment(pin.key, pin.model_version))):
+        return f"{mark.sentence}; a person has to lift that first"
     if serving is not None and int(serving.model_version) > int(pin.model_version):
         return f"{request.stage} already serves version {serving.model_version}, this is {pin.model_version}"
     policies = request.release.policies
@@ -105,21 +122,20 @@ def _names(request: CircuitDeployment, settings: Settings) -> tuple[str, str]:
     )
 
 
-def _component(request: CircuitDeployment, settings: Settings) -> str:
-    name, version = names.SCORING_COMPONENT, request.pin.scoring_version
-    if request.stage is Stage.DEV:
+def _component(stage: Stage, version: str, settings: Settings) -> str:
+    name = names.SCORING_COMPONENT
+    if stage is Stage.DEV:
         return f"azureml:{name}:{version}"
     return f"azureml://registries/{settings.registry}/components/{name}/versions/{version}"
 
 
-def _tags(request: CircuitDeployment) -> dict[str, str]:
-    pin = request.pin
+def _tags(key: CircuitKey, served: Served) -> dict[str, str]:
     return {
-        "plant_id": pin.key.plant_id,
-        "circuit_id": pin.key.circuit_id,
-        "model_name": pin.model_name,
-        "model_version": pin.model_version,
-        "cutoff_date": pin.cutoff_date,
-        "training_hash": pin.training_hash,
-        "release_id": request.release_id or "",
+        "plant_id": key.plant_id,
+        "circuit_id": key.circuit_id,
+        "model_name": served.model_name,
+        "model_version": served.model_version,
+        "cutoff_date": served.cutoff_date,
+        "training_hash": served.training_hash,
+        "release_id": served.release_id or "",
     }

@@ -33,7 +33,8 @@ class CircuitRecord:
 class Served:
     """A model behind a deployment, with all that an invocation of it, or a return to it, must name.
 
-    `scoring_version` is that of the scoring component which the deployment runs. `since` is ISO 8601, UTC.
+    `scoring_version` is that of the scoring component which the deployment runs, on `compute`. `since` is ISO 8601,
+    UTC.
     """
 
     deployment: str
@@ -44,6 +45,8 @@ class Served:
     since: str
     release_id: str | None = None
     scoring_version: str = ""
+    training_hash: str = ""
+    compute: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,30 @@ class Candidate(Served):
 
 
 @dataclass(frozen=True)
+class RolledBack:
+    """A deployment that was taken out of a stage: it does not come back by itself, whatever release carries it."""
+
+    deployment: str
+    model_version: str
+    release_id: str | None
+    rollback: str
+    actor: str
+    reason: str
+    at: str
+
+    @property
+    def sentence(self) -> str:
+        return f"v{self.model_version} was rolled back by {self.actor} at {self.at}: {self.reason}"
+
+
+@dataclass(frozen=True)
 class DeploymentRecord:
     """What serves a circuit in a stage, with what an invocation must name.
 
     `candidate` is what ramps up beside it. `previous` is what served before; while its deployment stands, a return to
     it needs neither registry nor git host. A candidate takes its place: a circuit has at most two deployments, since
-    ten circuits share a plant's endpoint and its quota of 20.
+    ten circuits share a plant's endpoint and its quota of 20. `rolled_back` are the deployments that nobody may make
+    serve again until a person lifts their rollback.
     """
 
     key: CircuitKey
@@ -74,9 +95,12 @@ class DeploymentRecord:
     since: str
     release_id: str | None = None
     scoring_version: str = ""
+    training_hash: str = ""
+    compute: str = ""
     candidate: Candidate | None = None
     previous: Served | None = None
     previous_stands: bool = True
+    rolled_back: tuple[RolledBack, ...] = ()
 
     @classmethod
     def first(cls, key: CircuitKey, stage: Stage, endpoint: str, served: Served) -> "DeploymentRecord":
@@ -92,6 +116,20 @@ class DeploymentRecord:
         """The record once `served` has taken over: what served becomes `previous`, no candidate is left."""
         own = _own(served) | {"since": since}
         return replace(self, **own, candidate=None, previous=self.active, previous_stands=True)
+
+    def mark(self, deployment: str) -> RolledBack | None:
+        """The rollback that keeps a deployment out, if there is one."""
+        return next((mark for mark in self.rolled_back if mark.deployment == deployment), None)
+
+    def marked(self, mark: RolledBack) -> "DeploymentRecord":
+        """The record that keeps a deployment out."""
+        return replace(self, rolled_back=(*self.lifted(mark.deployment).rolled_back, mark))
+
+    def lifted(self, deployment: str) -> "DeploymentRecord":
+        """The record that lets a deployment serve again."""
+        return replace(
+            self, rolled_back=tuple(mark for mark in self.rolled_back if mark.deployment != deployment)
+        )
 
 
 def _own(served: Served | DeploymentRecord) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
-from busbar.domain.errors import NotFound
+from busbar.domain.errors import NotFound, Rejected
 from busbar.domain.policies import Policies, ScaleFreePolicy, Stage, StagePolicy, Thresholds
-from busbar.domain.records import DeploymentRecord
+from busbar.domain.records import DeploymentRecord, RolledBack
 from busbar.domain.steps import CircuitDeployment, DeploymentPlan, DeploymentState, StageDeployment
 from tests.activities.bench import CIRC1, CIRC2, CIRC3, HASH, METRICS, SETTINGS, Bench, pin, serving
 from tests.fakes import NOON, Outage
@@ -165,6 +165,8 @@ def test_what_serves_is_on_record(bench: Bench):
         since=NOON,
         release_id="r-1",
         scoring_version="1.0.0",
+        training_hash=HASH,
+        compute="scoring-cluster",
     )
     assert record.endpoint.startswith("be-plant1-test-")
     assert SETTINGS.workspace_id(Stage.TEST).endswith("/test-ws")
@@ -207,3 +209,34 @@ def test_a_clean_up_that_failed_is_caught_up_by_the_retry(bench: Bench):
     bench.ml.outage = False
     bench.run(activate_deployment, request(version="3"))
     assert deployments(bench) == ["circ1-v2", "circ1-v3"]
+
+
+# --- what was rolled back stays out -----------------------------------------------------------------------
+
+MARK = RolledBack("circ1-v2", "2", "r-1", "rollback-1", "operator", "it drifts", NOON)
+LIFT = (
+    "v2 was rolled back by operator at 2025-12-09T12:00:00+00:00: it drifts; a person has to lift that first"
+)
+
+
+def marked(bench: Bench) -> None:
+    bench.records.save_deployment(serving(stage=Stage.PROD, version="1").marked(MARK))
+
+
+def test_a_rolled_back_version_is_held_back_whatever_release_carries_it(bench: Bench):
+    marked(bench)
+    plan = planned(bench, pin(version="2"))
+    assert plan == DeploymentPlan((), ((CIRC1, f"PLANT1/CIRC1 held back: {LIFT}"),))
+
+
+def test_a_newer_version_than_the_one_rolled_back_goes(bench: Bench):
+    marked(bench)
+    assert planned(bench, pin(version="3")).pins == (pin(version="3"),)
+
+
+def test_a_deployment_that_was_rolled_back_meanwhile_does_not_become_active(bench: Bench):
+    marked(bench)
+    bench.run(create_deployment, request(Stage.PROD, "2"))
+    with pytest.raises(Rejected, match="PLANT1/CIRC1: v2 was rolled back by operator"):
+        bench.run(activate_deployment, request(Stage.PROD, "2"))
+    assert bench.records.deployment(Stage.PROD, CIRC1) == serving(stage=Stage.PROD, version="1").marked(MARK)
