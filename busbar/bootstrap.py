@@ -15,6 +15,7 @@ CLIENTS = {
     "blobs": ("busbar.clients.blobs", "Blobs"),
     "records": ("busbar.clients.records", "Records"),
     "approvals": ("busbar.clients.approvals", "Approvals"),
+    "audit": ("busbar.clients.audit", "Audit"),
     "ledger": ("busbar.clients.ledger", "Ledger"),
     "events": ("busbar.clients.event_grid", "Events"),
     "mail": ("busbar.clients.email", "Mail"),

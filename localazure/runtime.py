@@ -31,7 +31,7 @@ def addresses(ports: Ports) -> Addresses:
         azure=f"https://localhost:{ports.azure}",
         functions=f"http://127.0.0.1:{ports.functions}",
         blob=f"https://{STORAGE_ACCOUNT}.blob.localhost:{ports.blob}",
-        table=f"https://{STORAGE_ACCOUNT}.table.localhost:{ports.table}",
+        table=f"https://127.0.0.1:{ports.table}/{STORAGE_ACCOUNT}",
         storage_ip=f"https://127.0.0.1:{ports.blob}/{STORAGE_ACCOUNT}",
         pages=f"http://127.0.0.1:{ports.pages}",
     )

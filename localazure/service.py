@@ -18,13 +18,13 @@ STORAGE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where everything listens. `blob`/`table` are in account-host form, `storage_ip` in path form for clients
-    that resolve names themselves (no trailing slashes anywhere)."""
+    """Where everything listens. `blob` is in account-host form; `storage_ip` in path form, for clients that resolve
+    names themselves, and `table`, since Azurite takes transactions in no other (no trailing slashes anywhere)."""
 
     azure: str  # https://localhost:8443
     functions: str  # http://127.0.0.1:7071
     blob: str  # https://devstoreaccount1.blob.localhost:10000
-    table: str  # https://devstoreaccount1.table.localhost:10002
+    table: str  # https://127.0.0.1:10002/devstoreaccount1
     storage_ip: str  # https://127.0.0.1:10000/devstoreaccount1
     pages: str = ""  # http://127.0.0.1:8444: the same server for browsers, which do not know its certificate
 

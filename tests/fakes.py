@@ -1,6 +1,7 @@
 """Stand-ins for the clients, of the same shape, in memory. Set `outage` on one to make every call of it fail."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -11,7 +12,9 @@ from ruamel.yaml import YAML
 
 from busbar.clients.machine_learning import ModelState
 from busbar.clients.machine_learning.workspaces import require_same
+from busbar.codec import to_wire
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Vote
+from busbar.domain.audit import EMPTY, Entry, Head, chained
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable, VersionConflict
 from busbar.domain.events import JobStatus
@@ -196,6 +199,46 @@ class FakeApprovals(_Fake):
         first = self._verdicts.setdefault(verdict.request_id, verdict)
         if first.outcome is not verdict.outcome:
             raise Conflict(f"{verdict.request_id} is already {first.outcome}")
+
+
+@dataclass
+class FakeAudit(_Fake):
+    """`now` is the ISO time that entries get."""
+
+    now: str = NOON
+    _entries: list[Entry] = field(default_factory=list[Entry])
+
+    def append(
+        self,
+        *,
+        id: str,
+        kind: str,
+        subject: str,
+        actor: str,
+        sentence: str,
+        details: Mapping[str, Any],
+    ) -> Entry:
+        self._reach()
+        said = {"id": id, "kind": kind, "subject": subject, "actor": actor, "sentence": sentence}
+        entry = chained(self.head(), self.now, **said, details=json.loads(json.dumps(to_wire(dict(details)))))
+        known = next((other for other in self._entries if other.id == id), None)
+        if known and not known.says(entry):
+            raise VersionConflict(f"audit entry {id} says {known.sentence!r}")
+        if not known:
+            self._entries.append(entry)
+        return known or entry
+
+    def head(self) -> Head:
+        self._reach()
+        return Head(len(self._entries), self._entries[-1].digest) if self._entries else EMPTY
+
+    def entries(self, first: int = 1, last: int = 10**12 - 1) -> list[Entry]:
+        self._reach()
+        return self._entries[max(first, 1) - 1 : last]
+
+    def tamper(self, sequence: int, entry: Entry) -> None:
+        """What no client can do: put another entry in a place."""
+        self._entries[sequence - 1] = entry
 
 
 @dataclass

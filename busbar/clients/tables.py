@@ -1,6 +1,6 @@
 """Table storage: JSON bodies by partition and row, with entity tags."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -68,6 +68,31 @@ class Table:
                 entity, mode=UpdateMode.REPLACE, etag=row.etag, match_condition=MatchConditions.IfNotModified
             )
 
+    def write_together(
+        self, partition: str, added: Mapping[str, str], replaced: tuple[Row, str] | None
+    ) -> None:
+        """Add rows (key → body) and replace one that was read, all in a partition and all or nothing.
+
+        Raises `Conflict` where a key is taken or the row has changed meanwhile.
+        """
+        from azure.core import MatchConditions
+        from azure.data.tables import UpdateMode
+
+        operations: list[Any] = [
+            ("create", _entity(safe_key(partition), safe_key(key), body)) for key, body in added.items()
+        ]
+        if replaced:
+            row, body = replaced
+            matching = {"etag": row.etag, "match_condition": MatchConditions.IfNotModified}
+            entity = _entity(row.partition, row.key, body)
+            operations.append(("update", entity, {"mode": UpdateMode.REPLACE, **matching}))
+        with translated(f"write {', '.join(added)} to {self._name}"):
+            if (
+                replaced is None
+            ):  # nothing was read: the table may be missing, which a transaction does not tell
+                self._tables.service.create_table_if_not_exists(self._name)
+            self._client.submit_transaction(operations)
+
     def get(self, partition: str, key: str) -> Row | None:
         try:
             with translated(f"read {key} from {self._name}"):
@@ -82,13 +107,19 @@ class Table:
 
     def query(self, partition: str | None = None) -> list[Row]:
         """The rows of a partition (without one: of the table), by key; none where the table is missing."""
+        if partition is None:
+            return self._found("", {})
+        return self._found("PartitionKey eq @partition", {"partition": safe_key(partition)})
+
+    def between(self, partition: str, first: str, last: str) -> list[Row]:
+        """The rows of a partition from key `first` to key `last`, both included, by key."""
+        keys = {"partition": safe_key(partition), "first": safe_key(first), "last": safe_key(last)}
+        return self._found("PartitionKey eq @partition and RowKey ge @first and RowKey le @last", keys)
+
+    def _found(self, condition: str, parameters: Mapping[str, str]) -> list[Row]:
         try:
             with translated(f"list {self._name}"):
-                if partition is None:
-                    return [_row(entity) for entity in self._client.list_entities()]
-                found = self._client.query_entities(
-                    "PartitionKey eq @key", parameters={"key": safe_key(partition)}
-                )
+                found = self._client.query_entities(condition, parameters=dict(parameters))
                 return [_row(entity) for entity in found]
         except NotFound:
             return []

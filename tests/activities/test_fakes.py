@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from busbar.clients.approvals import Approvals
+from busbar.clients.audit import Audit
 from busbar.clients.blobs import Blobs
 from busbar.clients.email import Mail
 from busbar.clients.event_grid import Events
@@ -18,6 +19,7 @@ from tests import fakes
 
 PAIRS = [
     (fakes.FakeApprovals, Approvals, set[str]()),
+    (fakes.FakeAudit, Audit, set[str]()),
     (fakes.FakeBlobs, Blobs, {"write_once"}),
     (fakes.FakeMail, Mail, set[str]()),
     (fakes.FakeEvents, Events, set[str]()),
