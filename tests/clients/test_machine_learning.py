@@ -20,6 +20,7 @@ from busbar.domain.errors import (
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage
 from tests.azure import LocalAzure
+from tests.components import shipped_version
 
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04"
 # The runner builds a job's environment from this file: nothing to install, so the jobs here start in seconds.
@@ -577,4 +578,4 @@ def test_the_components_of_this_repository_are_taken(ml: MachineLearning):
         ml.create_component(Stage.DEV, root / folder, f"digest of {folder}")
     for folder in COMPONENTS:
         name = folder.split("/")[1]
-        assert ml.component_digest(Stage.DEV, name, "1.0.0") == f"digest of {folder}"
+        assert ml.component_digest(Stage.DEV, name, shipped_version(folder)) == f"digest of {folder}"
