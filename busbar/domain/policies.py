@@ -181,6 +181,15 @@ class AlertPolicy:
 
 
 @dataclass(frozen=True)
+class QuotaPolicy:
+    """What Azure ML allows in one region: endpoints and deployments of all workspaces, deployments an endpoint."""
+
+    deployments_per_endpoint: int = 20
+    endpoints: int = 100
+    deployments: int = 500
+
+
+@dataclass(frozen=True)
 class StagePolicy:
     """One deployment stage: what it demands, where it runs, how a release goes out and what is kept."""
 
@@ -203,6 +212,7 @@ class Policies:
     gates: ScaleFreePolicy = ScaleFreePolicy()
     approvals: Mapping[GateName, ApprovalPolicy] = field(default_factory=dict[GateName, ApprovalPolicy])
     stages: Mapping[Stage, StagePolicy] = field(default_factory=dict[Stage, StagePolicy])
+    quotas: QuotaPolicy = QuotaPolicy()
     train_pull_requests: bool = False
 
     def asks(self, stage: Stage) -> GateName | None:

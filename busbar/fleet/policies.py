@@ -16,6 +16,7 @@ from busbar.domain.policies import (
     GateName,
     Policies,
     PropagationPolicy,
+    QuotaPolicy,
     RampPolicy,
     RetentionPolicy,
     ScaleFreePolicy,
@@ -80,6 +81,7 @@ def read_policies(
         gates=ScaleFreePolicy(**_set(root.gates)),
         approvals=approvals,
         stages={stage: _stage(stage, file) for stage, file in files.items()},
+        quotas=QuotaPolicy(**_set(root.quotas)),
         train_pull_requests=root.train_pull_requests,
     )
 

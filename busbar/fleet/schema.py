@@ -221,6 +221,12 @@ class ApprovalItem(Strict):
         return self
 
 
+class QuotasItem(Strict):
+    deployments_per_endpoint: int = Field(20, ge=1, le=10_000)
+    endpoints: int = Field(100, ge=1, le=10_000)
+    deployments: int = Field(500, ge=1, le=100_000)
+
+
 class PipelineFile(Strict):
     """`pipeline.yaml`. Only the keys that are set count: the defaults are the domain's."""
 
@@ -229,6 +235,7 @@ class PipelineFile(Strict):
     propagation: PropagationItem = PropagationItem()
     gates: GatesItem = GatesItem()  # pyright: ignore[reportCallIssue]  # all have defaults
     approvals: dict[str, ApprovalItem] = {}
+    quotas: QuotasItem = QuotasItem()  # pyright: ignore[reportCallIssue]  # all have defaults
     train_pull_requests: bool = False
 
 

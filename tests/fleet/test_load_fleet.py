@@ -160,6 +160,7 @@ propagation: {max_seconds: 60}
 gates: {champion_margin: 0.1}
 approvals:
   registry-promotion: {expires_hours: 1.5}
+quotas: {endpoints: 200}
 train_pull_requests: true
 """
     test = "approval: {groups: [ml-leads], escalate_hours: 24, escalate_to: [qa]}\nwaves: {size: 3}\n"
@@ -185,6 +186,7 @@ ramp: {steps: [5, 100], bake: live}
     assert policies.stage(Stage.PROD) == StagePolicy(
         Thresholds(min_accuracy=1.0), "big", ramp, alerts=AlertPolicy()
     )
+    assert policies.quotas == QuotaPolicy(endpoints=200)
     assert policies.train_pull_requests
 
 
