@@ -21,6 +21,7 @@ from busbar.domain.policies import (
     BranchAction,
     GateName,
     Policies,
+    QuotaPolicy,
     RampPolicy,
     RetentionPolicy,
     Stage,
