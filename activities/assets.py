@@ -1,12 +1,13 @@
 """Stages 1 to 4: environment, components and data assets, registered once and never changed under their version."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
+from activities.builds import built_for, require_environment
 from activities.clock import now
 from activities.sources import (
     ENVIRONMENT,
+    MERGE,
     Versioned,
     circuit_at,
     component_files,
@@ -39,7 +40,6 @@ from busbar.domain.training import Assets, PinnedData, Verdict
 from busbar.settings import Settings
 
 REGISTRY = "registry"
-MERGE = "data/etl_merge/component.yaml"
 TRAINING = (
     "training/train_lstm/component.yaml",
     "training/evaluate_model/component.yaml",
@@ -103,19 +103,7 @@ def promote_components(
 ) -> None:
     """Before models: the scoring components in the registry, referring to the registry's own assets."""
     files = component_files(repository, request.commit)
-    rewritten = files | {path: registry_references(files[path], settings.registry) for path in SCORING}
-    _create_components(REGISTRY, rewritten, SCORING, ml)
-
-
-def registry_references(document: bytes, registry: str) -> bytes:
-    """Point a component's `environment:` and `component:` references at the registry's assets."""
-
-    def replace(match: re.Match[str]) -> str:
-        kind, name, version = match.group("key"), match.group("name"), match.group("version")
-        return f"{kind}: azureml://registries/{registry}/{kind}s/{name}/versions/{version}"
-
-    pattern = r"(?P<key>environment|component): azureml:(?P<name>[\w-]+):(?P<version>[\w.-]+)"
-    return re.sub(pattern, replace, document.decode()).encode()
+    _create_components(REGISTRY, files, SCORING, ml, settings.registry)
 
 
 def pin_data(
@@ -210,27 +198,41 @@ def _create_environment(place: str, files: dict[str, bytes], found: Versioned, m
 
 
 def _create_components(
-    place: str, files: dict[str, bytes], paths: Iterable[str], ml: MachineLearning
+    place: str,
+    files: dict[str, bytes],
+    paths: Iterable[str],
+    ml: MachineLearning,
+    registry: str | None = None,
 ) -> list[Versioned]:
-    found = [_component(files, path) for path in paths]
-    new = [
-        item
-        for item in found
-        if _is_new("component", item, ml.component_digest(place, item.name, item.version))
-    ]
+    """Register the builds for the commit's environment that are not there yet."""
+    environment = read_versioned(files, ENVIRONMENT)
+    found = [_component(files, path, environment) for path in paths]
+    new = [item for item in found if _is_new_build(item, environment, ml.component_digests(place, item.name))]
     if new:
-        with materialised(files) as folder:
+        built = {item.path: built_for(files[item.path], environment, registry) for item in new}
+        with materialised(files | built) as folder:
             for item in new:
                 ml.create_component(place, folder / item.path, item.digest)
     return found
 
 
-def _component(files: dict[str, bytes], path: str) -> Versioned:
+def _component(files: dict[str, bytes], path: str, environment: Versioned) -> Versioned:
     """The component at `path`; it is called like its folder, for jobs and deployments name it so."""
     found, folder = read_versioned(files, path), PurePosixPath(path).parent.name
     if found.name != folder:
         raise ConfigurationError(f"ml_components/{path}: name must be {folder}, like its folder")
+    require_environment(path, files[path], environment)
     return found
+
+
+def _is_new_build(found: Versioned, environment: Versioned, registered: Mapping[str, str]) -> bool:
+    """Whether the build is to be registered. `registered`: the digests by build, whatever their environment."""
+    for build, digest in registered.items():
+        if names.version_of(build) == found.version:
+            _is_new(
+                "component", found, digest
+            )  # raises where another build of this version has other content
+    return names.build(found.version, environment.version) not in registered
 
 
 def _is_new(kind: str, found: Versioned, registered: str | None) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 from itertools import count
 
 from activities.clock import now
-from activities.sources import circuit_at, component_files, read_versioned
+from activities.sources import ENVIRONMENT, MERGE, circuit_at, component_files, read_versioned
 from busbar.clients.blobs import Blobs
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
@@ -45,7 +45,7 @@ def submit_training(
     _record_training(request, name, records)
     ml.submit_training(
         name,
-        component=f"{names.TRAINING_COMPONENT}:{training.assets.component_version}",
+        component=training.assets.training_component,
         circuit_config=config,
         training_data=f"{training.data.asset_name}:{training.data.asset_version}",
         champion=_champion(training.key, records),
@@ -76,7 +76,8 @@ def submit_merge(
         return None
     fleet = fleet_at(repository, request.commit)
     mapping = raw_mapping_file(fleet)
-    component = read_versioned(component_files(repository, request.commit), "data/etl_merge/component.yaml")
+    found = component_files(repository, request.commit)
+    component, environment = (read_versioned(found, path) for path in (MERGE, ENVIRONMENT))
     state = hashlib.sha256(repr((sorted(files), mapping, component.version)).encode()).hexdigest()[:12]
     name, known = _first_unfailed(state, ml)
     if known:
@@ -85,7 +86,7 @@ def submit_merge(
     ml.write_file(Stage.DEV, path, mapping)
     ml.submit_merge(
         name,
-        component=f"{names.MERGE_COMPONENT}:{component.version}",
+        component=f"{names.MERGE_COMPONENT}:{names.build(component.version, environment.version)}",
         mapping=path,
         raw=settings.raw_location,
         readings=settings.sensor_table,
@@ -129,7 +130,7 @@ def _tags(request: TrainingRequest) -> dict[str, str]:
         "data_asset_name": training.data.asset_name,
         "data_asset_version": training.data.asset_version,
         "component_version": training.assets.component_version,
-        "environment": f"{training.assets.environment_name}:{training.assets.environment_version}",
+        "environment": training.assets.environment,
     }
 
 

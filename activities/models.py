@@ -58,7 +58,7 @@ def register_model(request: ModelRequest, *, ml: MachineLearning, repository: Re
         training_hash=training.decision.training_hash,
         cutoff_date=training.data.cutoff_date,
         data_asset_version=training.data.asset_version,
-        environment=f"{assets.environment_name}:{assets.environment_version}",
+        environment=assets.environment,
         component_version=assets.component_version,
         scoring_version=assets.scoring_version,
         job=job,

@@ -95,7 +95,7 @@ def _served(request: CircuitDeployment, deployment: str) -> Served:
         circuit_config=pin.circuit_config,
         since=now(),
         release_id=request.release_id,
-        scoring_version=pin.scoring_version,
+        scoring_version=pin.scoring_build,
         training_hash=pin.training_hash,
         compute=request.policies.stage(request.stage).compute,
     )

@@ -15,6 +15,7 @@ from busbar.fleet.repository import below, fleet_at
 
 COMPONENTS = "ml_components"
 ENVIRONMENT = "environments/sensor-forecasting-env.yaml"
+MERGE = "data/etl_merge/component.yaml"
 
 
 def circuit_at(repository: Repository, commit: str, key: CircuitKey) -> Circuit:

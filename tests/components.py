@@ -12,3 +12,11 @@ def shipped_version(component: str) -> str:
     found = re.search(r'^version: "(.+)"$', document, re.MULTILINE)
     assert found, f"{component} says no version"
     return found[1]
+
+
+def shipped_build(component: str) -> str:
+    """The version that a shipped component is registered under: its build for the shipped environment."""
+    environment = (ML_COMPONENTS / "environments" / "sensor-forecasting-env.yaml").read_text()
+    found = re.search(r'^version: "(.+)"$', environment, re.MULTILINE)
+    assert found, "the environment says no version"
+    return f"{shipped_version(component)}-env{found[1]}"

@@ -513,10 +513,9 @@ class FakeMachineLearning(_Fake):
         known = self.environments.setdefault((place, name, version), Registered(digest, conda))
         require_same(f"environment {name}:{version}", {"digest": known.digest}, {"digest": digest})
 
-    def component_digest(self, place: str, name: str, version: str) -> str | None:
+    def component_digests(self, place: str, name: str) -> dict[str, str]:
         self._reach()
-        known = self.components.get((place, name, version))
-        return known and known.digest
+        return {key[2]: known.digest for key, known in self.components.items() if key[:2] == (place, name)}
 
     def create_component(self, place: str, path: Path, digest: str) -> None:
         """Like the SDK it wants what the YAML names to lie beside it."""

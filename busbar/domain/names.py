@@ -11,6 +11,16 @@ SCORING_COMPONENT = "scoring_pipeline"
 MERGE_COMPONENT = "etl_merge"
 
 
+def build(version: str, environment_version: str) -> str:
+    """`1.0.0-env1.1.0`: a component's version as registered. The same code on another environment is another build."""
+    return f"{version}-env{environment_version}"
+
+
+def version_of(build: str) -> str:
+    """The component's own version, as its author wrote it."""
+    return build.partition("-env")[0]
+
+
 def data_asset(key: CircuitKey) -> str:
     """`PLANT1_CIRC1`: the circuit's MLTable; its version is the cutoff date."""
     return f"{key.plant_id}_{key.circuit_id}"

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.gates import Metrics
 from busbar.domain.policies import NO_LIMITS, Thresholds
@@ -26,6 +27,11 @@ class Pin:
     circuit_config: str
     metrics: Metrics
     thresholds: Thresholds = NO_LIMITS
+
+    @property
+    def scoring_build(self) -> str:
+        """The scoring component's version as registered: its build for the pin's environment."""
+        return names.build(self.scoring_version, self.environment.rpartition(":")[2])
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
+from busbar.domain import names
 from busbar.domain.changes import ChangeType
 from busbar.domain.circuits import Circuit, CircuitKey
 from busbar.domain.versions import Version
@@ -12,12 +13,22 @@ from busbar.domain.versions import Version
 
 @dataclass(frozen=True)
 class Assets:
-    """The versions a run trains with: environment, pipeline component, scoring component."""
+    """The versions a run trains with: environment, pipeline component, scoring component (as their authors wrote)."""
 
     environment_name: str
     environment_version: str
     component_version: str
     scoring_version: str
+
+    @property
+    def environment(self) -> str:
+        """`name:version`"""
+        return f"{self.environment_name}:{self.environment_version}"
+
+    @property
+    def training_component(self) -> str:
+        """What a training job runs, `name:version` as registered: the component's build for the environment."""
+        return f"{names.TRAINING_COMPONENT}:{names.build(self.component_version, self.environment_version)}"
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ ROOT = Path(__file__).parent.parent.parent
 COMMIT, NEXT = "a" * 40, "b" * 40
 RUN = TrainingRun(f"train-{COMMIT}", COMMIT, "develop", "data-scientist")
 ENVIRONMENT = "sensor-forecasting-env"
-ASSETS = Assets(ENVIRONMENT, "1.0.0", "1.0.0", "1.0.0")
+ASSETS = Assets(ENVIRONMENT, "1.1.0", "1.0.0", "1.0.0")
 HASH = "0123456789ab"
 CIRC1, CIRC2, CIRC3 = (CircuitKey("PLANT1", f"CIRC{number}") for number in (1, 2, 3))
 METRICS = Metrics(
@@ -156,7 +156,7 @@ def pin(key: CircuitKey = CIRC1, version: str = "1", metrics: Metrics = METRICS)
         training_hash=HASH,
         cutoff_date="2025-12-09",
         data_asset_version="2025-12-09",
-        environment=f"{ENVIRONMENT}:1.0.0",
+        environment=ASSETS.environment,
         component_version="1.0.0",
         scoring_version="1.0.0",
         job=f"train-{key.plant_id}-{key.circuit_id}-{HASH}-a{version}",

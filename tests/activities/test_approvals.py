@@ -23,7 +23,7 @@ from busbar.domain.release import ReleaseSet
 from busbar.domain.steps import EnvironmentPromotion, EnvironmentRegistration, Release, ReleaseQuestion
 from tests.activities.bench import CIRC1, CIRC2, COMMIT, ENVIRONMENT, RUN, SETTINGS, Bench, pin
 
-REGISTERED = EnvironmentRegistration(ENVIRONMENT, "1.0.0", newly_registered=True)
+REGISTERED = EnvironmentRegistration(ENVIRONMENT, "1.1.0", newly_registered=True)
 
 
 def ask(
@@ -101,7 +101,7 @@ def environment(bench: Bench, **policies: object) -> ApprovalRequest | None:
 def test_a_new_environment_is_asked_about_and_one_in_the_registry_is_not(bench: Bench):
     question = environment(bench)
     assert question
-    assert question.subject == "Promote environment sensor-forecasting-env:1.0.0 to the registry"
+    assert question.subject == "Promote environment sensor-forecasting-env:1.1.0 to the registry"
     assert question.release_id is None
     assert [person.login for person in question.approvers] == ["ml-lead", "ml-lead-deputy"]
     bench.run(register_environment, RUN)

@@ -13,10 +13,10 @@ from activities.assets import (
     register_components,
     register_environment,
     register_merge,
-    registry_references,
     share_environment,
 )
-from activities.sources import ENVIRONMENT, read_versioned
+from activities.builds import built_for
+from activities.sources import ENVIRONMENT, Versioned, read_versioned
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import ConfigurationError
 from busbar.domain.policies import Policies, Stage
@@ -30,11 +30,12 @@ from busbar.domain.steps import (
     TrainingRun,
 )
 from busbar.domain.training import Assets, PinnedData, Verdict
-from tests.activities.bench import CIRC1, CIRC2, COMMIT, FILES, RUN, Bench, pin
-from tests.components import shipped_version
+from tests.activities.bench import CIRC1, CIRC2, COMMIT, FILES, NEXT, RUN, Bench, pin
+from tests.components import shipped_build, shipped_version
 
 NAME = "sensor-forecasting-env"
-REGISTERED = EnvironmentRegistration(NAME, "1.0.0", newly_registered=True)
+VERSION = "1.1.0"
+REGISTERED = EnvironmentRegistration(NAME, VERSION, newly_registered=True)
 YAML = "ml_components/environments/sensor-forecasting-env.yaml"
 CONDA = "ml_components/environments/sensor-forecasting-conda.yaml"
 TRAIN = "ml_components/training/train_lstm/component.yaml"
@@ -44,8 +45,13 @@ TRAINING_VERSION = shipped_version("training/training_pipeline")
 SCORING_VERSION = shipped_version("scoring/scoring_pipeline")
 
 
-def components(run: TrainingRun = RUN) -> ComponentsRequest:
-    return ComponentsRequest(run, EnvironmentRegistration(NAME, "1.0.0"))
+def components(run: TrainingRun = RUN, version: str = VERSION) -> ComponentsRequest:
+    return ComponentsRequest(run, EnvironmentRegistration(NAME, version))
+
+
+def raised(bench: Bench, version: str) -> TrainingRun:
+    """A commit that changes the environment's version and nothing else."""
+    return bench.edit(YAML, f'"{VERSION}"', f'"{version}"')
 
 
 # --- environments -----------------------------------------------------------------------------------------
@@ -53,14 +59,14 @@ def components(run: TrainingRun = RUN) -> ComponentsRequest:
 
 def test_a_new_environment_is_registered_with_its_conda_file(bench: Bench):
     assert bench.run(register_environment, RUN) == REGISTERED
-    registered = bench.ml.environments[Stage.DEV, NAME, "1.0.0"]
+    registered = bench.ml.environments[Stage.DEV, NAME, VERSION]
     assert registered.content == FILES[CONDA]
 
 
 def test_a_known_environment_with_the_same_content_is_no_news(bench: Bench):
     bench.run(register_environment, RUN)
     elsewhere = bench.edit(CIRCUITS, "units: 64", "units: 32")
-    assert bench.run(register_environment, elsewhere) == EnvironmentRegistration(NAME, "1.0.0")
+    assert bench.run(register_environment, elsewhere) == EnvironmentRegistration(NAME, VERSION)
 
 
 def test_content_changed_under_an_old_version_names_file_name_and_version(bench: Bench):
@@ -68,16 +74,16 @@ def test_content_changed_under_an_old_version_names_file_name_and_version(bench:
     before = bench.snapshot()
     changed = bench.run(register_environment, bench.edit(CONDA, "numpy==", "numpy>="))
     assert not changed.newly_registered
-    for part in (YAML, NAME, "1.0.0", "raise `version`"):
+    for part in (YAML, NAME, VERSION, "raise `version`"):
         assert part in changed.problem
     assert bench.snapshot() == before
 
 
 def test_a_raised_version_registers_the_changed_content_beside_the_old(bench: Bench):
     bench.run(register_environment, RUN)
-    raised = bench.edit(YAML, '"1.0.0"', '"1.1.0"')
-    assert bench.run(register_environment, raised) == replace(REGISTERED, version="1.1.0")
-    assert {version for _, _, version in bench.ml.environments} == {"1.0.0", "1.1.0"}
+    run = raised(bench, "1.2.0")
+    assert bench.run(register_environment, run) == replace(REGISTERED, version="1.2.0")
+    assert {version for _, _, version in bench.ml.environments} == {VERSION, "1.2.0"}
 
 
 WRONG = [
@@ -87,7 +93,7 @@ WRONG = [
     ("not text", {YAML: b"name: \xff\xfe"}, YAML),
     ("a list", {YAML: b"- name: x"}, f"{YAML}: not a mapping"),
     ("empty", {YAML: b""}, f"{YAML}: not a mapping"),
-    ("version as a number", {YAML: FILES[YAML].replace(b'"1.0.0"', b"1.0")}, f"{YAML}: version must be text"),
+    ("version as a number", {YAML: FILES[YAML].replace(b'"1.1.0"', b"1.0")}, f"{YAML}: version must be text"),
     ("no image", {YAML: FILES[YAML].replace(b"image:", b"picture:")}, f"{YAML}: image"),
     ("no conda_file", {YAML: FILES[YAML].replace(b"conda_file:", b"conda:")}, f"{YAML}: conda_file"),
     ("conda_file outside", {YAML: FILES[YAML].replace(b"conda_file: ", b"conda_file: ../../../")}, YAML),
@@ -107,14 +113,59 @@ def test_a_wrong_environment_is_a_problem_in_words(bench: Bench, changes: dict[s
 
 def test_training_and_scoring_components_are_registered_with_their_versions(bench: Bench):
     assets = bench.run(register_components, components()).assets
-    assert assets == Assets(NAME, "1.0.0", TRAINING_VERSION, SCORING_VERSION)
+    assert assets == Assets(NAME, VERSION, TRAINING_VERSION, SCORING_VERSION)
     names = {"train_lstm", "evaluate_model", "training_pipeline", "batch_score", "scoring_pipeline"}
     assert {name for _, name, _ in bench.ml.components} == names
+    assert all(build.endswith(f"-env{VERSION}") for _, _, build in bench.ml.components)
+
+
+def test_a_build_names_the_environment_it_runs_in_and_the_builds_it_consists_of(bench: Bench):
+    bench.run(register_components, components())
+    train, pipeline = (
+        bench.ml.components[Stage.DEV, name, shipped_build(f"training/{name}")].content.decode()
+        for name in ("train_lstm", "training_pipeline")
+    )
+    assert f"environment: azureml:{NAME}:1.1.0" in train
+    assert f"component: azureml:train_lstm:{shipped_build('training/train_lstm')}" in pipeline
+
+
+def test_another_environment_is_another_build_of_the_same_components(bench: Bench):
+    first = bench.run(register_components, components()).assets
+    second = bench.run(register_components, components(raised(bench, "1.2.0"), "1.2.0")).assets
+    assert second == replace(first, environment_version="1.2.0")
+    builds = {version for _, name, version in bench.ml.components if name == "batch_score"}
+    version = shipped_version("scoring/batch_score")
+    assert builds == {f"{version}-env1.1.0", f"{version}-env1.2.0"}
+
+
+def test_a_component_changed_together_with_the_environment_must_raise_its_version_too(bench: Bench):
+    bench.run(register_components, components())
+    before = bench.snapshot()
+    raised(bench, "1.2.0")
+    files = bench.repository.commits[NEXT]
+    files[TRAIN] += b"# changed"
+    result = bench.run(register_components, components(replace(RUN, commit=NEXT), "1.2.0"))
+    assert result.assets is None
+    assert "the content of component train_lstm changed" in result.problem
+    assert bench.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    "asked", ["sensor-forecasting-env:1.1.1", "sensor-forecasting-env:2.0.0", "other:1.0.0"]
+)
+def test_a_component_that_asks_for_more_than_the_commits_environment_is_refused(bench: Bench, asked: str):
+    run = bench.edit(TRAIN, "sensor-forecasting-env:1.0.0", asked)
+    result = bench.run(register_components, components(run))
+    name, version = asked.split(":")
+    assert result.problem == (
+        f"{TRAIN}: asks for environment {name} {version} or newer, the commit has {NAME} 1.1.0 ({YAML})"
+    )
+    assert bench.ml.components == {}
 
 
 def test_the_merge_component_is_registered_alone(bench: Bench):
     assert bench.run(register_merge, RUN) == ComponentsRegistration()
-    assert list(bench.ml.components) == [(Stage.DEV, "etl_merge", shipped_version("data/etl_merge"))]
+    assert list(bench.ml.components) == [(Stage.DEV, "etl_merge", shipped_build("data/etl_merge"))]
 
 
 @pytest.mark.parametrize(
@@ -186,25 +237,34 @@ def test_an_environments_digest_covers_its_conda_file():
 # --- the registry -----------------------------------------------------------------------------------------
 
 
-REFERENCES = [
-    ("environment: azureml:env:1.0.0", "environment: azureml://registries/R/environments/env/versions/1.0.0"),
+ON_1_1 = Versioned("env", "1.1.0", "environments/env.yaml", "digest")
+BUILT = [
     (
-        "    component: azureml:batch_score:1.0.0",
-        "    component: azureml://registries/R/components/batch_score/versions/1.0.0",
+        "environment: azureml:env:1.0.0",
+        "environment: azureml:env:1.1.0",
+        "environment: azureml://registries/R/environments/env/versions/1.1.0",
     ),
     (
-        "component: azureml:a-b_c:1.0.0-rc.1  # why",
-        "component: azureml://registries/R/components/a-b_c/versions/1.0.0-rc.1  # why",
+        "    component: azureml:a-b_c:2.0.0  # why",
+        "    component: azureml:a-b_c:2.0.0-env1.1.0  # why",
+        "    component: azureml://registries/R/components/a-b_c/versions/2.0.0-env1.1.0  # why",
     ),
-    ("environment: azureml://registries/R/environments/env/versions/1.0.0", None),
-    ("model: azureml:m:1", None),
-    ("description: the environment: of it", None),
-]
+    ('version: "2.0.0"', 'version: "2.0.0-env1.1.0"', 'version: "2.0.0-env1.1.0"'),
+    ("version: '2.0.0'  # x", 'version: "2.0.0-env1.1.0"  # x', 'version: "2.0.0-env1.1.0"  # x'),
+    *((text, text, text) for text in (
+        "environment: azureml://registries/R/environments/env/versions/1.0.0",
+        "environment: azureml:env:1.0.0-rc.1",
+        "model: azureml:m:1",
+        "description: the environment: of it",
+        "    version: 2.0.0",
+    )),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("written", "expected"), REFERENCES)
-def test_references_to_the_workspace_become_the_registrys(written: str, expected: str | None):
-    assert registry_references(written.encode(), "R").decode() == (expected or written)
+@pytest.mark.parametrize(("written", "workspace", "registry"), BUILT)
+def test_a_build_names_definite_versions_where_it_is_registered(written: str, workspace: str, registry: str):
+    assert built_for(written.encode(), ON_1_1).decode() == workspace
+    assert built_for(written.encode(), ON_1_1, "R").decode() == registry
 
 
 def test_scoring_components_reach_the_registry_with_its_own_references(bench: Bench):
@@ -216,11 +276,11 @@ def test_scoring_components_reach_the_registry_with_its_own_references(bench: Be
     }
     assert set(found) == {"batch_score", "scoring_pipeline"}
     assert (
-        "azureml://registries/central-registry/environments/sensor-forecasting-env/versions/1.0.0"
+        "azureml://registries/central-registry/environments/sensor-forecasting-env/versions/1.1.0"
         in found["batch_score"]
     )
     assert (
-        f"azureml://registries/central-registry/components/batch_score/versions/{shipped_version('scoring/batch_score')}"
+        f"azureml://registries/central-registry/components/batch_score/versions/{shipped_build('scoring/batch_score')}"
         in found["scoring_pipeline"]
     )
     assert not any("azureml:" in text.replace("azureml://", "") for text in found.values())
@@ -237,7 +297,7 @@ def test_another_content_under_a_promoted_version_is_refused(bench: Bench):
 def test_an_environment_is_shared_with_the_same_content(bench: Bench):
     bench.run(register_environment, RUN)
     bench.run(share_environment, EnvironmentPromotion(RUN, REGISTERED, Policies()))
-    dev, registry = (bench.ml.environments[place, NAME, "1.0.0"] for place in (Stage.DEV, "registry"))
+    dev, registry = (bench.ml.environments[place, NAME, VERSION] for place in (Stage.DEV, "registry"))
     assert dev == registry
 
 

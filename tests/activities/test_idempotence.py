@@ -72,7 +72,7 @@ from tests.activities.bench import ASSETS, CIRC1, COMMIT, ENVIRONMENT, PASSED, R
 from tests.activities.killing import killed_at_every_call
 
 JOB = JobRef(Stage.DEV, pin().job)
-REGISTERED = EnvironmentRegistration(ENVIRONMENT, "1.0.0")
+REGISTERED = EnvironmentRegistration(ENVIRONMENT, "1.1.0")
 DEPLOYMENT = CircuitDeployment(Stage.DEV, pin(), Policies())
 SCORING = CircuitScoring(Stage.DEV, CIRC1, date(2025, 12, 9), TrainingPolicy(), "score-1")
 METRICS = {

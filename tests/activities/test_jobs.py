@@ -11,7 +11,7 @@ from busbar.domain.records import CircuitRecord
 from busbar.domain.steps import JobRef, JobState, MergeRun, TrainingRequest, TrainingRun
 from busbar.domain.training import Verdict
 from tests.activities.bench import CIRC1, COMMIT, HASH, NEXT, RUN, Bench, serving, training
-from tests.components import shipped_version
+from tests.components import shipped_build
 from tests.fakes import NOON
 
 JOB = f"train-PLANT1-CIRC1-{HASH}"
@@ -53,10 +53,10 @@ def test_a_job_says_whom_to_wake_and_everything_that_made_it(bench: Bench):
         "data_asset_name": "PLANT1_CIRC1",
         "data_asset_version": "2025-12-09",
         "component_version": "1.0.0",
-        "environment": "sensor-forecasting-env:1.0.0",
+        "environment": "sensor-forecasting-env:1.1.0",
     }
     assert job.inputs == {
-        "component": "training_pipeline:1.0.0",
+        "component": "training_pipeline:1.0.0-env1.1.0",
         "circuit_config": f"circuit_configs/PLANT1_CIRC1/{HASH}.yaml",
         "training_data": "PLANT1_CIRC1:2025-12-09",
         "champion": None,
@@ -150,7 +150,7 @@ def test_a_merge_knows_where_everything_is(raw: Bench):
     assert name
     job = raw.ml.jobs[Stage.DEV, name]
     assert job.inputs == {
-        "component": f"etl_merge:{shipped_version('data/etl_merge')}",
+        "component": f"etl_merge:{shipped_build('data/etl_merge')}",
         "mapping": f"merges/{name}/mapping.yaml",
         "raw": "abfss://raw@account.dfs.core.windows.net",
         "readings": "abfss://sensors@account.dfs.core.windows.net/readings",

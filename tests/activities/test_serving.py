@@ -85,10 +85,10 @@ def configured(bench: Bench) -> None:
 
 
 COMPONENTS = [
-    (Stage.DEV, "azureml:scoring_pipeline:1.0.0", "scoring-cluster"),
+    (Stage.DEV, "azureml:scoring_pipeline:1.0.0-env1.1.0", "scoring-cluster"),
     (
         Stage.PROD,
-        "azureml://registries/central-registry/components/scoring_pipeline/versions/1.0.0",
+        "azureml://registries/central-registry/components/scoring_pipeline/versions/1.0.0-env1.1.0",
         "fast-cluster",
     ),
 ]
@@ -164,7 +164,7 @@ def test_what_serves_is_on_record(bench: Bench):
         circuit_config=CONFIG,
         since=NOON,
         release_id="r-1",
-        scoring_version="1.0.0",
+        scoring_version="1.0.0-env1.1.0",
         training_hash=HASH,
         compute="scoring-cluster",
     )

@@ -268,10 +268,10 @@ def test_an_environment_is_registered_once(ml: MachineLearning):
 
 def test_components_are_registered_once_with_their_digest(fleet: Fleet):
     ml = fleet.ml
-    assert ml.component_digest(Stage.DEV, fleet.train, "1.0.0") == "t1"
-    assert ml.component_digest(Stage.DEV, fleet.training, "1.0.0") == "p1"
-    assert ml.component_digest("registry", fleet.scoring, "1.0.0") == "s2"
-    assert ml.component_digest(Stage.DEV, fleet.train, "9.0.0") is None
+    assert ml.component_digests(Stage.DEV, fleet.train) == {"1.0.0": "t1"}
+    assert ml.component_digests(Stage.DEV, fleet.training) == {"1.0.0": "p1"}
+    assert ml.component_digests("registry", fleet.scoring) == {"1.0.0": "s2"}
+    assert ml.component_digests(Stage.DEV, unique("nobody")) == {}
     ml.create_component(Stage.DEV, fleet.train_file.parent, "t1")
     with pytest.raises(
         VersionConflict, match=f"{fleet.train}:1.0.0 in dev exists with content_digest t1, not t2"
@@ -578,4 +578,4 @@ def test_the_components_of_this_repository_are_taken(ml: MachineLearning):
         ml.create_component(Stage.DEV, root / folder, f"digest of {folder}")
     for folder in COMPONENTS:
         name = folder.split("/")[1]
-        assert ml.component_digest(Stage.DEV, name, shipped_version(folder)) == f"digest of {folder}"
+        assert ml.component_digests(Stage.DEV, name) == {shipped_version(folder): f"digest of {folder}"}

@@ -81,7 +81,7 @@ def test_dev_is_deployed_unasked(stack: Stack, trained: Trained) -> None:
     states = trained.snapshot.circuits
     assert {key: set(states[key].deployments) for key in KEYS} == {key: {Stage.DEV} for key in KEYS}
     assert [one.subject.partition(" to ")[0] for one in trained.snapshot.pending] == [
-        "Promote environment sensor-forecasting-env:1.0.0"
+        "Promote environment sensor-forecasting-env:1.1.0"
     ]
     assert trained.status is not None
     assert trained.status[0] == "success"

@@ -40,10 +40,15 @@ class Assets(Workspaces):
                 lambda: self._client(place).environments.create_or_update(environment),
             )
 
-    def component_digest(self, place: str, name: str, version: str) -> str | None:
-        """The digest of the files that a component was registered with, `None` if it is not registered."""
-        tags = self._component_tags(place, name, version)
-        return None if tags is None else tags.get(DIGEST, "")
+    def component_digests(self, place: str, name: str) -> dict[str, str]:
+        """By version, the digest of the files that a component was registered with; archived ones count, too."""
+        from azure.ai.ml.constants import ListViewType
+
+        def listed() -> list[Any]:
+            return list(self._client(place).components.list(name, list_view_type=ListViewType.ALL))
+
+        versions = found(f"list components {name} in {place}", listed) or []
+        return {str(version.version): (version.tags or {}).get(DIGEST, "") for version in versions}
 
     def create_component(self, place: str, path: Path, digest: str) -> None:
         """Register the component of a `component.yaml` (or of the folder that holds one), its code uploaded.
