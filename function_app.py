@@ -9,7 +9,7 @@ from activities import ACTIVITIES
 from busbar import wire
 from busbar.bootstrap import bind
 from busbar.durable import Orchestrations
-from busbar.web import approvals, board, events, operations, webhooks
+from busbar.web import approvals, audit, board, events, operations, webhooks
 from busbar.web.responses import respond
 from orchestrators import ORCHESTRATORS
 
@@ -77,6 +77,11 @@ def show_run(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(board.run_page)(req.route_params["id"], req.headers))
 
 
+@app.route(route="audit", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_audit(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(audit.page)(req.params, req.headers))
+
+
 # --- operators and programs -------------------------------------------------------------------------------
 
 
@@ -88,6 +93,11 @@ def list_circuits(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="api/runs/{id}", methods=["GET"])
 def read_run(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(board.run_json)(req.route_params["id"], req.headers))
+
+
+@app.route(route="api/audit", methods=["GET"])
+def read_audit(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(audit.entries_json)(req.params, req.headers))
 
 
 @app.route(route="api/trainings", methods=["POST"])

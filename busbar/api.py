@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from busbar.codec import from_wire
+from busbar.domain.audit import Entry, Head
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
@@ -90,6 +91,14 @@ class Instance:
         return self.status in ("Completed", "Failed", "Terminated", "Canceled")
 
 
+@dataclass(frozen=True)
+class AuditPage:
+    """Entries of the audit log in order, and the log's end when they were read."""
+
+    head: Head
+    entries: tuple[Entry, ...]
+
+
 class Api:
     """The API at `url`, called with the function key `key`. Every method raises `ApiError`."""
 
@@ -119,13 +128,35 @@ class Api:
         """Score a stage's circuits for a day (YYYY-MM-DD); the orchestration's id."""
         return self._start("/api/scorings", stage=stage, day=day)
 
+    def audit(self, *, subject: str = "", limit: int = 200, first: int = 0) -> AuditPage:
+        """Entries from number `first` on, without one the newest; those that name `subject`."""
+        query = {"subject": subject, "limit": limit, "first": first}
+        return from_wire(
+            AuditPage, self._call("GET", "/api/audit", query={k: v for k, v in query.items() if v})
+        )
+
+    def whole_audit(self) -> AuditPage:
+        """Every entry up to the end that the log had when this began."""
+        page = self.audit(first=1, limit=1000)
+        head, entries = page.head, list(page.entries)
+        while page.entries and entries[-1].sequence < head.sequence:
+            page = self.audit(first=entries[-1].sequence + 1, limit=1000)
+            entries += page.entries
+        return AuditPage(head, tuple(entries))
+
     def _start(self, path: str, **fields: str) -> str:
         given = {name: value for name, value in fields.items() if value}
         return str(self._call("POST", path, given)["id"])
 
-    def _call(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, str] | None = None,
+        query: Mapping[str, str | int] | None = None,
+    ) -> Any:
         try:
-            response = self._http.request(method, path, json=body)
+            response = self._http.request(method, path, json=body, params=query)
         except httpx.HTTPError as error:
             raise ApiError(f"{self.url} does not answer ({error or type(error).__name__})") from error
         if response.is_success:

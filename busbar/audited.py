@@ -63,7 +63,7 @@ def decided(request: ApprovalRequest, verdict: ApprovalVerdict, audit: AuditLog)
         kind="verdict",
         subject=request.id,
         actor=f"gate {request.gate}",
-        sentence=f"{request.subject}: {verdict.outcome}: {verdict.sentence}",
+        sentence=f"{request.subject}: {verdict.sentence}",
         details=_bound(request) | {"outcome": verdict.outcome, "excluded": left_out},
     )
 

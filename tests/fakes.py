@@ -240,6 +240,10 @@ class FakeAudit(_Fake):
         """What no client can do: put another entry in a place."""
         self._entries[sequence - 1] = entry
 
+    def forget(self) -> None:
+        """What no client can do: empty the log."""
+        self._entries.clear()
+
 
 @dataclass
 class FakeLedger(_Fake):

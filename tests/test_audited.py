@@ -30,7 +30,7 @@ def test_a_verdict_says_how_it_ended():
     verdict = ApprovalVerdict(ASKED.id, Outcome.EXPIRED, "nobody decided until noon")
     audited.decided(ASKED, verdict, audit)
     (entry,) = audit.entries()
-    assert entry.sentence == f"{ASKED.subject}: expired: nobody decided until noon"
+    assert entry.sentence == f"{ASKED.subject}: nobody decided until noon"
     assert (entry.kind, entry.actor) == ("verdict", "gate prod-deployment")
 
 

@@ -107,10 +107,10 @@ def verify(entries: Iterable[Entry], head: Head | None = None) -> ChainVerdict:
             return _broken(fault, entry, before, len(kept))
         before = Head(entry.sequence, entry.digest)
         if head and head.sequence == entry.sequence and head.digest != entry.digest:
-            sentence = f"entry {entry.sequence} ({entry.id}) is not the one that the log's head names"
+            sentence = f"entry {entry.sequence} ({entry.id}) does not have the digest that the head names"
             return ChainVerdict(sentence, len(kept), Fault.FORKED, entry.sequence, entry.id)
     if head and head.sequence > before.sequence:
-        sentence = f"at the end {_span(before.sequence + 1, head.sequence)} removed: the log's head says so"
+        sentence = f"at the end {_span(before.sequence + 1, head.sequence)} removed: the head says so"
         return ChainVerdict(sentence, len(kept), Fault.REMOVED, before.sequence + 1)
     return ChainVerdict(f"{len(kept)} entries, each follows the one before it", len(kept))
 

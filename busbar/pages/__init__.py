@@ -1,17 +1,19 @@
 """Pages and mails: read models in, HTML out. Nothing here reads a clock, a store or the network."""
 
-from busbar.pages.documents import approval, board, circuit, content_security_policy, message, run
+from busbar.pages.documents import approval, audit, board, circuit, content_security_policy, message, run
 from busbar.pages.mails import Letter, mail_approval, mail_long_running, mail_run_finished
-from busbar.pages.views import ApprovalView, Board, CircuitView, LinkState, Pending
+from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, LinkState, Pending
 
 __all__ = [
     "ApprovalView",
+    "AuditView",
     "Board",
     "CircuitView",
     "Letter",
     "LinkState",
     "Pending",
     "approval",
+    "audit",
     "board",
     "circuit",
     "content_security_policy",

@@ -4,9 +4,9 @@ from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, RunRecord
 from busbar.pages import evidence, rows
 from busbar.pages.render import content_security_policy, render
-from busbar.pages.views import ApprovalView, Board, CircuitView
+from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView
 
-__all__ = ["approval", "board", "circuit", "content_security_policy", "message", "run"]
+__all__ = ["approval", "audit", "board", "circuit", "content_security_policy", "message", "run"]
 
 RUNS_SHOWN = 8
 LIVE_SECONDS, IDLE_SECONDS = 5, 30
@@ -70,6 +70,11 @@ def approval(view: ApprovalView) -> str:
         left_out=evidence.left_out(view),
         digest=evidence.digest(view),
     )
+
+
+def audit(view: AuditView) -> str:
+    """Who decided what, newest first."""
+    return render("audit.html", view=view)
 
 
 def message(title: str, text: str, status: int) -> str:

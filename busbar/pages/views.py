@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Vote
+from busbar.domain.audit import Entry, Head
 from busbar.domain.circuits import Person
 from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
@@ -38,6 +39,21 @@ class CircuitView:
     scorings: tuple[ScoringRecord, ...] = ()
     run: RunRecord | None = None
     pin: Pin | None = None
+
+
+@dataclass(frozen=True)
+class AuditView:
+    """A part of the audit log, newest first, and the log's end; with a `subject` only what is about that."""
+
+    head: Head
+    entries: tuple[Entry, ...] = ()
+    subject: str = ""
+
+    @property
+    def older(self) -> int | None:
+        """The number before which the next page begins; None where the log does."""
+        first = self.entries[-1].sequence if self.entries else 1
+        return first if first > 1 and not self.subject else None
 
 
 class LinkState(StrEnum):

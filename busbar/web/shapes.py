@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Vote
+from busbar.domain.audit import Entry, Head
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
@@ -34,6 +35,11 @@ class RecordReader(Protocol):
     def runs(self) -> list[RunRecord]: ...
     def run(self, id: str) -> RunRecord | None: ...
     def release(self, id: str) -> ReleaseSet | None: ...
+
+
+class AuditReader(Protocol):
+    def head(self) -> Head: ...
+    def entries(self, first: int = ..., last: int = ...) -> list[Entry]: ...
 
 
 class ApprovalReader(Protocol):

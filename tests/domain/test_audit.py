@@ -92,7 +92,7 @@ def test_the_first_broken_entry_is_named(
 
 def test_what_was_removed_is_counted():
     assert verify([A, D, E], HEAD).sentence == "before entry 4 (vote-4) entries 2 to 3 were removed"
-    assert verify([A, B, C, D], HEAD).sentence == "at the end entry 5 was removed: the log's head says so"
+    assert verify([A, B, C, D], HEAD).sentence == "at the end entry 5 was removed: the head says so"
 
 
 def test_nobody_misses_the_end_without_a_head():
