@@ -4,8 +4,8 @@ from activities.approvals import (
     ask_approvers,
     close_approval,
     count_votes,
-    environment_question,
-    release_question,
+    escalate_approval,
+    remind_approvers,
 )
 from activities.assets import (
     pin_data,
@@ -26,6 +26,7 @@ from activities.models import (
 )
 from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
+from activities.questions import environment_question, open_question, release_question
 from activities.records import compose_release, note_commit, note_run, offer_release
 from activities.scoring import list_deployed, record_scored, submit_scoring
 from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
@@ -60,7 +61,10 @@ ACTIVITIES = (
     record_scored,
     environment_question,
     release_question,
+    open_question,
     ask_approvers,
+    remind_approvers,
+    escalate_approval,
     count_votes,
     close_approval,
     compose_release,

@@ -1,109 +1,91 @@
-"""Approvals: the question, the mails, the count."""
+"""Approvals: the mails, the links, the count."""
 
 import base64
 import hashlib
 import hmac
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from activities.assets import REGISTRY
-from activities.records import stored_release
+from activities.clock import now
 from busbar.clients.approvals import Approvals
 from busbar.clients.email import Mail
-from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
-from busbar.clients.repositories import Repository
-from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, count, eligible
-from busbar.domain.circuits import CircuitKey, Fleet
-from busbar.domain.errors import ConfigurationError
-from busbar.domain.policies import ApprovalPolicy, GateName, Policies
-from busbar.domain.steps import EnvironmentPromotion, ReleaseQuestion
-from busbar.domain.wording import counted
-from busbar.fleet.repository import fleet_at
+from busbar.domain.approval import (
+    ApprovalRequest,
+    ApprovalVerdict,
+    Dossier,
+    Notice,
+    NoticeKind,
+    count,
+    eligible,
+    escalated,
+    voters,
+)
+from busbar.domain.circuits import Person
+from busbar.domain.errors import NotFound, Rejected
+from busbar.domain.steps import Reminder
 from busbar.settings import Settings
 
-_VERB = {
-    GateName.REGISTRY_PROMOTION: "Promote to the registry",
-    GateName.TEST_DEPLOYMENT: "Deploy to test",
-    GateName.PROD_DEPLOYMENT: "Deploy to prod",
+if TYPE_CHECKING:
+    from busbar.pages import Letter
+
+_OPERATION = {
+    NoticeKind.ASKED: "",
+    NoticeKind.REMINDED: "reminder-{}/",
+    NoticeKind.ESCALATED: "escalation/",
 }
 
 
-def environment_question(
-    request: EnvironmentPromotion, *, repository: Repository, ml: MachineLearning, approvals: Approvals
-) -> ApprovalRequest | None:
-    """What to ask before the environment goes to the registry; None if it is there."""
-    environment, run = request.environment, request.run
-    digest = ml.environment_digest(REGISTRY, environment.name, environment.version)
-    if digest is not None:
-        return None
-    label = f"{environment.name}:{environment.version}"
-    return _question(
-        identity=f"environment-{environment.name}-{environment.version}",
-        gate=GateName.REGISTRY_PROMOTION,
-        subject=f"Promote environment {label} to the registry",
-        summary=f"Commit {run.commit[:8]} on {run.branch} brings environment {label}; models trained in it can be "
-        "promoted once the registry has it.",
-        digest=hashlib.sha256(f"{label} {run.commit}".encode()).hexdigest(),
-        requester=run.requester,
-        fleet=fleet_at(repository, run.commit),
-        policies=request.policies,
-        approvals=approvals,
-    )
-
-
-def release_question(
-    request: ReleaseQuestion, *, repository: Repository, records: Records, approvals: Approvals
-) -> ApprovalRequest:
-    """What to ask before a release passes a gate; bound to the release's digest and the circuits still in it."""
-    release = request.release
-    shown = stored_release(release.id, records).without(release.excluded)
-    return _question(
-        identity=release.id,
-        gate=request.gate,
-        subject=f"{_VERB[request.gate]}: {release.id}, {counted(len(shown.pins), 'circuit')}",
-        summary=f"{counted(len(shown.pins), 'model')} trained from commit {release.commit[:8]} by {release.requester}.",
-        digest=shown.digest,
-        requester=release.requester,
-        fleet=fleet_at(repository, release.commit),
-        policies=release.policies,
-        approvals=approvals,
-        release_id=release.id,
-        excluded=release.excluded,
-    )
-
-
 def ask_approvers(
-    request: ApprovalRequest,
-    *,
-    approvals: Approvals,
-    records: Records,
-    mail: Mail,
-    settings: Settings,
+    request: ApprovalRequest, *, approvals: Approvals, records: Records, mail: Mail, settings: Settings
 ) -> None:
     """Store the request and mail each approver a link of their own. A repeat stores and sends the same."""
-    from busbar import notify
-
-    release = records.release(request.release_id) if request.release_id else None
-    circuits, serving = tuple(records.circuits()), tuple(records.deployments())
     people = eligible(request.approvers, request.requester)
-    tokens = {person.object_id: approval_token(request, person.object_id, settings) for person in people}
-    approvals.create(request, {owner: token_hash(token) for owner, token in tokens.items()})
-    for person in people:
-        link = f"{settings.public_url}/approvals/{tokens[person.object_id]}"
-        letter = notify.approval_mail(request, release, person, link, circuits=circuits, deployments=serving)
-        operation = f"{request.id}/{person.object_id}"
-        mail.send(person.mail, letter.subject, letter.html, letter.text, operation_id=operation)
+    approvals.create(request, _hashes(request, people, settings))
+    letters = _letters(_stored(request, approvals), people, NoticeKind.ASKED, 0, records, settings)
+    approvals.notice(request.id, _sent(letters, NoticeKind.ASKED, 0, mail))
+
+
+def remind_approvers(
+    request: Reminder, *, approvals: Approvals, records: Records, mail: Mail, settings: Settings
+) -> None:
+    """Mail those who have not voted their link again, once for each reminder."""
+    asked, number = request.request, request.due.number
+    dossier = _stored(asked, approvals)
+    voted = {vote.object_id for vote in dossier.votes}
+    able = voters(asked, (request.due.at - timedelta(seconds=1)).isoformat())  # not who is added just now
+    people = tuple(person for person in able if person.object_id not in voted)
+    if dossier.verdict is None:
+        letters = _letters(dossier, people, NoticeKind.REMINDED, number, records, settings)
+        approvals.notice(asked.id, _sent(letters, NoticeKind.REMINDED, number, mail))
+
+
+def escalate_approval(
+    request: Reminder, *, approvals: Approvals, records: Records, mail: Mail, settings: Settings
+) -> None:
+    """Let the people that the policy escalates to vote as well, each by a link of their own."""
+    asked = request.request
+    dossier, people = _stored(asked, approvals), escalated(asked)
+    if dossier.verdict is None:
+        approvals.link(asked.id, _hashes(asked, people, settings))
+        letters = _letters(dossier, people, NoticeKind.ESCALATED, 0, records, settings)
+        approvals.notice(asked.id, _sent(letters, NoticeKind.ESCALATED, 0, mail))
 
 
 def count_votes(request: ApprovalRequest, *, approvals: Approvals) -> ApprovalVerdict:
     """Where the request stands."""
-    return count(request, approvals.votes(request.id))
+    dossier = _stored(request, approvals)
+    return dossier.verdict or count(request, dossier.votes)
 
 
-def close_approval(request: ApprovalVerdict, *, approvals: Approvals) -> ApprovalVerdict:
-    """Write the verdict; a late click then reads who decided."""
-    approvals.decide(request)
-    return request
+def close_approval(request: ApprovalRequest, *, approvals: Approvals) -> ApprovalVerdict:
+    """End it: as the votes say, or as expired. A late click then reads who decided."""
+    verdict = approvals.conclude(request.id).verdict
+    if verdict is None:
+        raise NotFound(f"approval {request.id} was closed without a verdict")
+    return verdict
 
 
 def approval_token(request: ApprovalRequest, object_id: str, settings: Settings) -> str:
@@ -120,40 +102,65 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _question(
-    *,
-    identity: str,
-    gate: GateName,
-    subject: str,
-    summary: str,
-    digest: str,
-    requester: str,
-    fleet: Fleet,
-    policies: Policies,
-    approvals: Approvals,
-    release_id: str | None = None,
-    excluded: tuple[CircuitKey, ...] = (),
-) -> ApprovalRequest:
-    """A question asked before keeps its deadline: a repeat must not extend it."""
-    request_id = f"approve-{gate}-{identity}-{digest[:8]}"
-    if (asked := approvals.request(request_id)) is not None:
-        return asked
-    policy = policies.approvals.get(gate) or _missing(gate)
-    expires = datetime.now(UTC) + timedelta(hours=policy.expires_hours)
-    return ApprovalRequest(
-        id=request_id,
-        gate=gate,
-        subject=subject,
-        summary=summary,
-        digest=digest,
-        requester=requester,
-        approvers=fleet.members(policy.groups),
-        quorum=policy.quorum,
-        expires_at=expires.isoformat(timespec="seconds"),
-        release_id=release_id,
-        excluded=excluded,
-    )
+def _stored(request: ApprovalRequest, approvals: Approvals) -> Dossier:
+    dossier = approvals.dossier(request.id)
+    if dossier is None:
+        raise NotFound(f"approval {request.id} is not on record")
+    return dossier
 
 
-def _missing(gate: GateName) -> ApprovalPolicy:
-    raise ConfigurationError(f"config/pipeline.yaml: approvals.{gate} is missing: nobody can be asked")
+def _hashes(request: ApprovalRequest, people: tuple[Person, ...], settings: Settings) -> dict[str, str]:
+    return {one.object_id: token_hash(approval_token(request, one.object_id, settings)) for one in people}
+
+
+@dataclass(frozen=True)
+class _Letter:
+    """A mail to one person; the same `operation` is sent once."""
+
+    person: Person
+    letter: "Letter"
+    operation: str
+
+
+def _letters(
+    dossier: Dossier,
+    people: tuple[Person, ...],
+    kind: NoticeKind,
+    number: int,
+    records: Records,
+    settings: Settings,
+) -> Iterator[_Letter]:
+    """One a person, with what is on record now."""
+    from busbar import notify
+
+    request = dossier.request
+    release = records.release(request.release_id) if request.release_id else None
+    circuits, serving = tuple(records.circuits()), tuple(records.deployments())
+    for person in people:
+        link = f"{settings.public_url}/approvals/{approval_token(request, person.object_id, settings)}"
+        letter = notify.approval_mail(
+            dossier, person, link, kind, number, release=release, circuits=circuits, deployments=serving
+        )
+        yield _Letter(person, letter, f"{request.id}/{_OPERATION[kind].format(number)}{person.object_id}")
+
+
+def _sent(letters: Iterator[_Letter], kind: NoticeKind, number: int, mail: Mail) -> Notice:
+    """Send them all. An address that the service refuses keeps nobody else from being asked; if it refuses every
+    one of them, nobody knows of the request, and the refusal is raised."""
+    sent, refusals = list[str](), dict[str, Rejected]()
+    for one in letters:
+        try:
+            mail.send(
+                one.person.mail,
+                one.letter.subject,
+                one.letter.html,
+                one.letter.text,
+                operation_id=one.operation,
+            )
+            sent.append(one.person.login)
+        except Rejected as refusal:
+            refusals[one.person.login] = refusal
+    if refusals and not sent:
+        raise next(iter(refusals.values()))
+    failed = tuple(f"{login}: {refusal}" for login, refusal in refusals.items())
+    return Notice(kind, number, now(), tuple(sent), failed)

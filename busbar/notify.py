@@ -1,7 +1,7 @@
 """The mails that Busbar sends, from what activities have at hand. Composing is pure; sending is the caller's."""
 
 from busbar import pages
-from busbar.domain.approval import ApprovalRequest
+from busbar.domain.approval import Dossier, NoticeKind
 from busbar.domain.circuits import Person
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord
 from busbar.domain.release import ReleaseSet
@@ -10,20 +10,32 @@ from busbar.pages import Letter, LinkState
 
 
 def approval_mail(
-    request: ApprovalRequest,
-    release: ReleaseSet | None,
+    dossier: Dossier,
     person: Person,
     link: str,
+    kind: NoticeKind,
+    number: int,
     *,
+    release: ReleaseSet | None,
     circuits: tuple[CircuitRecord, ...] = (),
     deployments: tuple[DeploymentRecord, ...] = (),
 ) -> Letter:
-    """Asks `person` to decide. With the `circuits` on record it also says what the run left out, and why."""
-    shown = release and release.without(request.excluded)
+    """Asks `person` to decide, reminds them (for the `number`th time), or asks them because others did not decide.
+
+    With the `circuits` on record it also says what the run left out, and why.
+    """
+    request = dossier.request
     view = pages.ApprovalView(
-        request, person, LinkState.OPEN, release=shown, circuits=circuits, deployments=deployments
+        request,
+        person,
+        LinkState.OPEN,
+        release=release and release.without(request.excluded),
+        circuits=circuits,
+        deployments=deployments,
+        votes=dossier.votes,
+        notices=dossier.notices,
     )
-    return pages.mail_approval(view, link)
+    return pages.mail_approval(view, link, kind, number)
 
 
 def long_running_mail(request: LongRunning, board_url: str = "") -> Letter:

@@ -1,30 +1,62 @@
-"""Asking people: one mail a person, votes as external events, a quorum, a deadline."""
+"""Asking people: a mail each, reminders, an escalation, votes as external events, a quorum, a deadline."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-from activities.approvals import ask_approvers, close_approval, count_votes
-from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Outcome, expired
-from busbar.domain.policies import Backoff
-from busbar.wire import Context, Steps, call, wait
+from activities.approvals import (
+    ask_approvers,
+    close_approval,
+    count_votes,
+    escalate_approval,
+    remind_approvers,
+)
+from busbar.domain.agenda import Action, next_due
+from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Outcome
+from busbar.domain.steps import Reminder
+from busbar.wire import Context, StepFailed, Steps, call, child, wait
 
 VOTED = "voted"
-RECOUNT = Backoff(60, 3600)  # behind each vote's event: a recount, in case the event was lost
+LOOK_SECONDS = 86_400.0  # no timer is longer; behind a lost event `find_lost_votes` looks far sooner
+TELL: dict[Action, Callable[..., None]] = {
+    Action.REMIND: remind_approvers,
+    Action.ESCALATE: escalate_approval,
+}
 
 
 def approval(ctx: Context, request: ApprovalRequest) -> Steps[ApprovalVerdict]:
-    """Ask, wait for votes, decide. Any reject ends it, the quorum approves it, a timeout rejects it."""
+    """Ask, wait for votes, decide. Any reject ends it, the quorum approves it, a timeout rejects it.
+
+    The deciding vote wakes it. A month of waiting is some 60 turns: a reminder and a look a day.
+    """
     yield from call(ctx, ask_approvers, request)
-    deadline, look = datetime.fromisoformat(request.expires_at), 0
-    vote = ctx.wait_for_external_event(VOTED)
+    vote, done = ctx.wait_for_external_event(VOTED), None
     while True:
         verdict = yield from call(ctx, count_votes, request)
-        left = (deadline - ctx.current_utc_datetime.replace(tzinfo=UTC)).total_seconds()
-        if verdict.outcome is Outcome.PENDING and left <= 0:
-            verdict = expired(request)
-        if verdict.outcome is not Outcome.PENDING:
+        due, now = next_due(request, done, _now(ctx)), _now(ctx)
+        if verdict.outcome is not Outcome.PENDING or (due.action is Action.EXPIRE and due.at <= now):
             vote.cancel()
-            return (yield from call(ctx, close_approval, verdict))
-        came = yield from wait(ctx, vote, min(RECOUNT.delay(look), left))
-        look += 1
-        if came:
+            return (yield from call(ctx, close_approval, request))
+        if due.at <= now:
+            yield from _tell(ctx, Reminder(request, due))
+            done = due
+        elif (yield from wait(ctx, vote, min((due.at - now).total_seconds(), LOOK_SECONDS))):
             vote = ctx.wait_for_external_event(VOTED)
+
+
+def ask(ctx: Context, question: ApprovalRequest | None) -> Steps[ApprovalVerdict]:
+    """What people say to a question, under its own id; without one nobody is asked and nothing stands in the way."""
+    if question is None:
+        return ApprovalVerdict("", Outcome.APPROVED, "nobody is asked")
+    return (yield from child(ctx, approval, question, question.id))
+
+
+def _tell(ctx: Context, reminder: Reminder) -> Steps[None]:
+    """Remind or escalate; the request stays open though no mail can be sent."""
+    try:
+        yield from call(ctx, TELL[reminder.due.action], reminder)
+    except StepFailed as failure:
+        ctx.set_custom_status(f"could not {reminder.due.action}: {failure}")
+
+
+def _now(ctx: Context) -> datetime:
+    return ctx.current_utc_datetime.replace(tzinfo=UTC)

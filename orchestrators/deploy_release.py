@@ -1,12 +1,12 @@
 """Deployment of a release set to a stage, and of one circuit."""
 
-from activities.approvals import release_question
+from activities.questions import release_question
 from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
 from busbar.domain.policies import GateName, Stage
 from busbar.domain.steps import CircuitDeployment, Promotion, ReleaseQuestion, StageDeployment
 from busbar.domain.wording import counted
-from busbar.wire import Context, StepFailed, Steps, call, child, children, failures, sleep
-from orchestrators.approval import approval
+from busbar.wire import Context, StepFailed, Steps, call, children, failures, sleep
+from orchestrators.approval import ask
 
 GATES = {Stage.TEST: GateName.TEST_DEPLOYMENT, Stage.PROD: GateName.PROD_DEPLOYMENT}
 POLLS = 40
@@ -17,7 +17,7 @@ def deploy_release(ctx: Context, request: StageDeployment) -> Steps[Promotion]:
     """Ask for the stage's approval, then deploy each pin that passes the stage's gates and differs."""
     stage, release = request.stage, request.release
     question = yield from call(ctx, release_question, ReleaseQuestion(release, GATES[stage]))
-    verdict = yield from child(ctx, approval, question, question.id)
+    verdict = yield from ask(ctx, question)
     if not verdict.approved:
         return Promotion(False, f"{release.id} was not deployed to {stage}: {verdict.sentence}")
     release = release.less(verdict.excluded)

@@ -1,24 +1,23 @@
 """Promotion to the registry: of the environment (stage 2) and of a release's models (stage 8)."""
 
-from activities.approvals import environment_question, release_question
 from activities.assets import promote_components, share_environment
 from activities.models import look_in_registry, record_promoted, share_model
+from activities.questions import environment_question, release_question
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName
 from busbar.domain.steps import EnvironmentPromotion, ModelPromotion, Promotion, Release, ReleaseQuestion
 from busbar.domain.wording import counted
-from busbar.wire import Context, StepFailed, Steps, call, child, children, failures, sleep
-from orchestrators.approval import approval
+from busbar.wire import Context, StepFailed, Steps, call, children, failures, sleep
+from orchestrators.approval import ask
 
 
 def promote_environment(ctx: Context, request: EnvironmentPromotion) -> Steps[Promotion]:
     """Share a newly registered environment to the registry, once approved; an older one is there already."""
     question = yield from call(ctx, environment_question, request)
     name = f"{request.environment.name}:{request.environment.version}"
-    if question is not None:
-        verdict = yield from child(ctx, approval, question, question.id)
-        if not verdict.approved:
-            return Promotion(False, f"environment {name} was not promoted: {verdict.sentence}")
+    verdict = yield from ask(ctx, question)
+    if not verdict.approved:
+        return Promotion(False, f"environment {name} was not promoted: {verdict.sentence}")
     yield from call(ctx, share_environment, request)
     return Promotion(True, f"environment {name} is in the registry")
 
@@ -26,7 +25,7 @@ def promote_environment(ctx: Context, request: EnvironmentPromotion) -> Steps[Pr
 def promote_models(ctx: Context, request: Release) -> Steps[Promotion]:
     """Ask once for the release, then share each of its models and wait for it to appear."""
     question = yield from call(ctx, release_question, ReleaseQuestion(request, GateName.REGISTRY_PROMOTION))
-    verdict = yield from child(ctx, approval, question, question.id)
+    verdict = yield from ask(ctx, question)
     if not verdict.approved:
         return Promotion(False, f"{request.id} was not promoted: {verdict.sentence}")
     release = request.less(verdict.excluded)

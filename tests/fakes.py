@@ -13,10 +13,10 @@ from ruamel.yaml import YAML
 from busbar.clients.machine_learning import ModelState
 from busbar.clients.machine_learning.workspaces import require_same
 from busbar.codec import to_wire
-from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Vote
+from busbar.domain.approval import ApprovalRequest, Dossier, Notice, Vote
 from busbar.domain.audit import EMPTY, Entry, Head, chained
 from busbar.domain.circuits import CircuitKey, Person
-from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable, VersionConflict
+from busbar.domain.errors import NotFound, TemporarilyUnavailable, VersionConflict
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, Offer, RunRecord, ScoringRecord
@@ -144,61 +144,58 @@ class FakeRecords(_Fake):
 
 @dataclass
 class FakeApprovals(_Fake):
-    _requests: dict[str, ApprovalRequest] = field(default_factory=dict[str, ApprovalRequest])
+    _open: dict[str, Dossier] = field(default_factory=dict[str, Dossier])
+    _closed: dict[str, Dossier] = field(default_factory=dict[str, Dossier])
     _links: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
-    _votes: dict[str, dict[str, Vote]] = field(default_factory=dict[str, dict[str, Vote]])
-    _verdicts: dict[str, ApprovalVerdict] = field(default_factory=dict[str, ApprovalVerdict])
 
     def create(self, request: ApprovalRequest, token_hashes: Mapping[str, str]) -> bool:
         """`token_hashes`: directory object id → SHA-256 of that person's token. False if it exists already."""
-        self._reach()
-        self._links.update({hashed: (request.id, object_id) for object_id, hashed in token_hashes.items()})
-        known = self._requests.setdefault(request.id, request)
-        if known.digest != request.digest:
-            raise VersionConflict(f"approval {request.id} is about {known.digest}")
-        return known is request
+        self.link(request.id, token_hashes)
+        known = self.dossier(request.id)
+        if known and known.request.digest != request.digest:
+            raise VersionConflict(f"approval {request.id} is about {known.request.digest}")
+        if known is None:
+            self._open[request.id] = Dossier(request)
+        return known is None
 
-    def request(self, id: str) -> ApprovalRequest | None:
+    def link(self, id: str, token_hashes: Mapping[str, str]) -> None:
         self._reach()
-        return self._requests.get(id)
+        self._links.update({hashed: (id, object_id) for object_id, hashed in token_hashes.items()})
 
-    def pending(self) -> list[ApprovalRequest]:
+    def dossier(self, id: str) -> Dossier | None:
         self._reach()
-        return [request for id, request in self._requests.items() if id not in self._verdicts]
+        return self._open.get(id) or self._closed.get(id)
 
-    def find(self, token_hash: str) -> tuple[ApprovalRequest, Person] | None:
+    def open(self) -> list[Dossier]:
         self._reach()
-        if token_hash not in self._links:
-            return None
-        id, object_id = self._links[token_hash]
-        request = self._requests[id]
-        return request, next(person for person in request.approvers if person.object_id == object_id)
+        return [self._open[id] for id in sorted(self._open)]
 
-    def votes(self, id: str) -> tuple[Vote, ...]:
+    def find(self, token_hash: str) -> tuple[Dossier, Person] | None:
         self._reach()
-        return tuple(self._votes.get(id, {}).values())
+        id, object_id = self._links.get(token_hash, ("", ""))
+        dossier = self.dossier(id)
+        person = dossier and dossier.request.person(object_id)
+        return (dossier, person) if dossier and person else None
 
-    def _known(self, id: str) -> None:
-        self._reach()
-        if id not in self._requests:
+    def cast(self, vote: Vote) -> Dossier:
+        return self._change(vote.request_id, lambda dossier: dossier.cast(vote))
+
+    def notice(self, id: str, notice: Notice) -> Dossier:
+        return self._change(id, lambda dossier: dossier.noticed(notice))
+
+    def conclude(self, id: str) -> Dossier:
+        dossier = self._change(id, Dossier.concluded)
+        self._closed[id] = dossier
+        self._open.pop(id, None)
+        return dossier
+
+    def _change(self, id: str, change: Callable[[Dossier], Dossier]) -> Dossier:
+        dossier = self.dossier(id)
+        if dossier is None:
             raise NotFound(f"there is no approval request {id}")
-
-    def cast(self, vote: Vote) -> None:
-        self._known(vote.request_id)
-        votes = self._votes.setdefault(vote.request_id, {})
-        if vote.object_id in votes or vote.request_id in self._verdicts:
-            raise Conflict(f"{vote.login} has voted, or {vote.request_id} is decided")
-        votes[vote.object_id] = vote
-
-    def verdict(self, id: str) -> ApprovalVerdict | None:
-        self._reach()
-        return self._verdicts.get(id)
-
-    def decide(self, verdict: ApprovalVerdict) -> None:
-        self._known(verdict.request_id)
-        first = self._verdicts.setdefault(verdict.request_id, verdict)
-        if first.outcome is not verdict.outcome:
-            raise Conflict(f"{verdict.request_id} is already {first.outcome}")
+        shelf = self._open if id in self._open else self._closed
+        shelf[id] = change(dossier)
+        return shelf[id]
 
 
 @dataclass

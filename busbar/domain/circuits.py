@@ -64,13 +64,26 @@ class Circuit:
 
 
 @dataclass(frozen=True)
+class Delegation:
+    """The person with login `to` is asked in somebody's place, from the day `start` to the day `until`, both in UTC."""
+
+    to: str
+    start: date
+    until: date
+
+    def holds(self, day: date) -> bool:
+        return self.start <= day <= self.until
+
+
+@dataclass(frozen=True)
 class Person:
-    """Somebody who may be asked: a git login, a mail address, a directory object id, groups."""
+    """Somebody who may be asked: a git login, a mail address, a directory object id, groups, a delegate."""
 
     login: str
     mail: str
     object_id: str
     groups: tuple[str, ...] = ()
+    delegate: Delegation | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,11 @@ STAGE_GATES = {Stage.TEST: GateName.TEST_DEPLOYMENT, Stage.PROD: GateName.PROD_D
 """The approval that a deployment to a stage needs; dev has none."""
 
 
+def gate_stage(gate: GateName) -> Stage | None:
+    """The deployment stage behind a gate; the gates of registry, environments and drift have none."""
+    return next((stage for stage, own in STAGE_GATES.items() if own is gate), None)
+
+
 class BranchAction(StrEnum):
     """What a push to a branch starts."""
 

@@ -49,7 +49,9 @@ def _known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]
             here = _optional(here.model_fields[str(part)].annotation)
         elif get_origin(here) in (list, dict):
             here = _optional(get_args(here)[-1])
-    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
+    if not (isinstance(here, type) and issubclass(here, BaseModel)):
+        return []
+    return [field.alias or name for name, field in here.model_fields.items()]
 
 
 def _optional(annotation: Any) -> Any:

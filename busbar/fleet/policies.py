@@ -24,6 +24,7 @@ from busbar.domain.policies import (
     StagePolicy,
     Thresholds,
     TrainingPolicy,
+    gate_stage,
 )
 from busbar.fleet.documents import Document
 from busbar.fleet.explanations import unknown
@@ -161,9 +162,9 @@ def _place(
     gate: GateName, pipeline: Document, environments: Mapping[Stage, Document]
 ) -> tuple[Document, Path]:
     """Where the approval of a gate is written."""
-    for stage, own in STAGE_GATES.items():
-        if own is gate and stage in environments:
-            return environments[stage], ("approval",)
+    stage = gate_stage(gate)
+    if stage is not None and stage in environments:
+        return environments[stage], ("approval",)
     return pipeline, ("approvals", gate.value)
 
 

@@ -146,11 +146,26 @@ class CircuitsFile(Strict):
     circuits: list[Any]
 
 
+class DelegateItem(Strict):
+    """Who is asked in a person's place; the days `from` and `until` are both included."""
+
+    to: Label
+    start: IsoDate = Field(alias="from")
+    until: IsoDate
+
+    @model_validator(mode="after")
+    def _last_a_day(self) -> Self:
+        if self.until < self.start:
+            raise ValueError(f"until {self.until} is before from {self.start}")
+        return self
+
+
 class PersonItem(Strict):
     login: Label
     mail: Annotated[str, AfterValidator(_mail)]
     object_id: Annotated[str, AfterValidator(_object_id)]
     groups: list[Label] = []
+    delegate: DelegateItem | None = None
 
 
 class PeopleFile(Strict):

@@ -2,7 +2,7 @@
 
 from busbar.pages.documents import approval, audit, board, circuit, content_security_policy, message, run
 from busbar.pages.mails import Letter, mail_approval, mail_long_running, mail_run_finished
-from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, LinkState, Pending
+from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, LinkState
 
 __all__ = [
     "ApprovalView",
@@ -11,7 +11,6 @@ __all__ = [
     "CircuitView",
     "Letter",
     "LinkState",
-    "Pending",
     "approval",
     "audit",
     "board",

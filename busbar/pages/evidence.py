@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from busbar.domain.gates import GateResult
+from busbar.domain.policies import gate_stage
 from busbar.domain.records import CircuitRecord
 from busbar.domain.release import Pin
 from busbar.domain.training import Verdict
 from busbar.pages.rows import Bar, in_order, skill_bar
-from busbar.pages.views import GATE_STAGE, ApprovalView
+from busbar.pages.views import ApprovalView
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Digest:
 
 def _serves(view: ApprovalView, pin: Pin, record: CircuitRecord | None) -> str:
     """The version that the target of this gate holds now."""
-    stage = GATE_STAGE.get(view.request.gate)
+    stage = gate_stage(view.request.gate)
     if stage is None:
         return record.registry_version or "" if record else ""
     held = (one for one in view.deployments if one.stage is stage and one.key == pin.key)

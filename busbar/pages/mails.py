@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from busbar.domain.approval import NoticeKind, count, eligible
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName
 from busbar.domain.records import CircuitRecord, RunRecord
@@ -25,6 +26,8 @@ NEXT = {
     GateName.REGISTRY_PROMOTION: "is shared to the central registry, and the run goes on",
     GateName.TEST_DEPLOYMENT: "is deployed to the test workspace",
     GateName.PROD_DEPLOYMENT: "is deployed to the production workspace and serves from then on",
+    GateName.ENVIRONMENT_UPDATE: "is rolled out to every deployment, in waves",
+    GateName.DRIFT_RETRAIN: "is committed to the fleet's repository, and what it names trains again",
 }
 
 
@@ -35,20 +38,42 @@ def _letter(name: str, subject: str, **values: Any) -> Letter:
     return Letter(one_line, render(f"mail/{name}.html", **values), text.strip() + "\n")
 
 
-def mail_approval(view: ApprovalView, link: str) -> Letter:
-    """Asks `view.person`: one link, the evidence in a few lines, until when, and what happens next."""
+def mail_approval(
+    view: ApprovalView, link: str, kind: NoticeKind = NoticeKind.ASKED, number: int = 0
+) -> Letter:
+    """Asks `view.person`: one link, the evidence in a few lines, until when, and what happens next.
+
+    `kind` and `number` say whether it is the first mail, a reminder, or an escalation.
+    """
     request = view.request
+    prefix = {NoticeKind.REMINDED: f"Reminder {number}: ", NoticeKind.ESCALATED: "Escalated: "}.get(kind, "")
     return _letter(
         "approval",
-        f"{request.gate}: {request.subject}",
+        f"{prefix}{request.gate}: {request.subject}",
         request=request,
         person=view.person,
+        kind=kind,
+        why=_why(view, kind),
         link=link,
         digest=evidence.digest(view),
         left_out=evidence.left_out(view),
         failing=[line for line in evidence.lines(view) if line.failed],
         next=NEXT[request.gate],
     )
+
+
+def _why(view: ApprovalView, kind: NoticeKind) -> tuple[str, ...]:
+    """Why this mail comes, beside the question itself: a sentence each."""
+    request, sentences = view.request, list[str]()
+    stands = count(request, view.votes).sentence
+    if kind is NoticeKind.REMINDED:
+        sentences.append(f"You have not voted yet: {stands} so far. This moves no deadline.")
+    if kind is NoticeKind.ESCALATED:
+        asked = ", ".join(person.login for person in eligible(request.approvers, request.requester))
+        sentences.append(f"{asked} did not decide in time ({stands} so far): now you may, too.")
+    if places := request.instead_of(view.person.login):
+        sentences.append(f"You are asked in place of {' and '.join(places)}, who named you in people.yaml.")
+    return tuple(sentences)
 
 
 def mail_long_running(key: CircuitKey, job: str, hours: float, commit: str, board_url: str = "") -> Letter:

@@ -3,31 +3,22 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Vote
+from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Dossier, Notice, Vote
 from busbar.domain.audit import Entry, Head
 from busbar.domain.circuits import Person
-from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
 from busbar.domain.release import Pin, ReleaseSet
 
 
 @dataclass(frozen=True)
-class Pending:
-    """An undecided approval request and the votes so far."""
-
-    request: ApprovalRequest
-    votes: tuple[Vote, ...] = ()
-
-
-@dataclass(frozen=True)
 class Board:
-    """The whole fleet: what is on record, `runs` newest first."""
+    """The whole fleet: what is on record, `runs` newest first, `pending` what waits for a decision."""
 
     circuits: tuple[CircuitRecord, ...] = ()
     deployments: tuple[DeploymentRecord, ...] = ()
     scorings: tuple[ScoringRecord, ...] = ()
     runs: tuple[RunRecord, ...] = ()
-    pending: tuple[Pending, ...] = ()
+    pending: tuple[Dossier, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,8 +61,9 @@ class ApprovalView:
     """An approval request as `person` sees it.
 
     `release` is the evidence, where the request has one; `circuits` are the records of everything that its run
-    handled, so that the page can say what was left out and why; `deployments` is what serves now. `csrf` goes
-    into the form; `problem` says what was wrong with the form just sent, whose `reason` and `excluded` are kept.
+    handled, so that the page can say what was left out and why; `deployments` is what serves now; `notices` says
+    who was mailed when. `csrf` goes into the form; `problem` says what was wrong with the form just sent, whose
+    `reason` and `excluded` are kept.
     """
 
     request: ApprovalRequest
@@ -83,6 +75,7 @@ class ApprovalView:
     deployments: tuple[DeploymentRecord, ...] = ()
     votes: tuple[Vote, ...] = ()
     verdict: ApprovalVerdict | None = None
+    notices: tuple[Notice, ...] = ()
     problem: str = ""
     reason: str = ""
     excluded: tuple[str, ...] = ()
@@ -91,7 +84,3 @@ class ApprovalView:
     def vote(self) -> Vote | None:
         """This person's own vote."""
         return next((vote for vote in self.votes if vote.object_id == self.person.object_id), None)
-
-
-GATE_STAGE = {GateName.TEST_DEPLOYMENT: Stage.TEST, GateName.PROD_DEPLOYMENT: Stage.PROD}
-"""The deployment stage behind a gate; registry-promotion has none."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from busbar import pages
 from busbar.codec import to_wire
+from busbar.domain.approval import Dossier
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import BadRequest
 from busbar.web import readings
@@ -74,7 +75,7 @@ def _keyed(record: Any) -> dict[str, Any]:
     return {"circuit": str(record.key)} | to_wire(record)
 
 
-def _asked(pending: pages.Pending) -> dict[str, Any]:
+def _asked(pending: Dossier) -> dict[str, Any]:
     request = pending.request
     return {
         "id": request.id,

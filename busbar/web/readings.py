@@ -8,7 +8,7 @@ from busbar.web.shapes import ApprovalReader, RecordReader
 
 
 def board(records: RecordReader, approvals: ApprovalReader) -> pages.Board:
-    pending = [pages.Pending(request, approvals.votes(request.id)) for request in approvals.pending()]
+    pending = [dossier for dossier in approvals.open() if dossier.verdict is None]
     return pages.Board(
         circuits=tuple(records.circuits()),
         deployments=tuple(records.deployments()),

@@ -1,8 +1,7 @@
-"""Questions, links, mails, votes."""
+"""Links, mails, votes, reminders."""
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,108 +10,22 @@ from activities.approvals import (
     ask_approvers,
     close_approval,
     count_votes,
-    environment_question,
-    release_question,
+    escalate_approval,
+    remind_approvers,
     token_hash,
 )
-from activities.assets import register_environment, share_environment
+from activities.questions import open_question, release_question
+from busbar.domain.agenda import Action, agenda
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Choice, Outcome, Vote
-from busbar.domain.errors import ConfigurationError, Conflict, NotFound
-from busbar.domain.policies import ApprovalPolicy, GateName, Policies
-from busbar.domain.release import ReleaseSet
-from busbar.domain.steps import EnvironmentPromotion, EnvironmentRegistration, Release, ReleaseQuestion
-from tests.activities.bench import CIRC1, CIRC2, COMMIT, ENVIRONMENT, RUN, SETTINGS, Bench, pin
-
-REGISTERED = EnvironmentRegistration(ENVIRONMENT, "1.1.0", newly_registered=True)
+from busbar.domain.errors import Conflict, Rejected
+from busbar.domain.policies import GateName
+from busbar.domain.steps import Question, ReleaseQuestion, Reminder
+from tests.activities.bench import CIRC1, CIRC2, COMMIT, SETTINGS, Bench, pin
+from tests.fakes import FakeMail
 
 
-def ask(
-    bench: Bench, gate: GateName = GateName.PROD_DEPLOYMENT, release: Release | None = None
-) -> ApprovalRequest:
-    return bench.run(
-        release_question, ReleaseQuestion(release or bench.release(pin(CIRC1), pin(CIRC2)), gate)
-    )
-
-
-def stored(bench: Bench, request: ApprovalRequest) -> ReleaseSet:
-    assert request.release_id
-    release = bench.records.release(request.release_id)
-    assert release
-    return release
-
-
-# --- questions --------------------------------------------------------------------------------------------
-
-GATES = [
-    (GateName.REGISTRY_PROMOTION, "Promote to the registry: ", ["ml-lead", "ml-lead-deputy"], 1),
-    (GateName.TEST_DEPLOYMENT, "Deploy to test: ", ["qa-lead", "qa-engineer"], 1),
-    (GateName.PROD_DEPLOYMENT, "Deploy to prod: ", ["platform-lead", "senior-engineer", "plant-lead"], 2),
-]
-
-
-@pytest.mark.parametrize(("gate", "verb", "logins", "quorum"), GATES)
-def test_a_question_is_put_to_the_gates_group(
-    bench: Bench, gate: GateName, verb: str, logins: list[str], quorum: int
-):
-    question = ask(bench, gate)
-    assert question.subject.startswith(verb)
-    assert [person.login for person in question.approvers] == logins
-    assert (question.quorum, question.requester) == (quorum, "data-scientist")
-    assert question.digest == stored(bench, question).digest
-    assert question.id == f"approve-{gate}-{question.release_id}-{question.digest[:8]}"
-    left = datetime.fromisoformat(question.expires_at) - datetime.now(UTC)
-    assert timedelta(hours=71) < left <= timedelta(hours=72)
-
-
-def test_a_question_about_less_is_another_question(bench: Bench):
-    release = bench.release(pin(CIRC1), pin(CIRC2))
-    whole, less = ask(bench, release=release), ask(bench, release=release.less((CIRC2,)))
-    assert less.digest == stored(bench, less).without((CIRC2,)).digest != whole.digest
-    assert less.id != whole.id
-    assert less.excluded == (CIRC2,)
-    assert "1 circuit" in less.subject
-
-
-def test_a_repeat_keeps_the_deadline(bench: Bench):
-    first = ask(bench)
-    asked = replace(first, expires_at="2025-12-12T12:00:00+00:00")
-    bench.run(ask_approvers, asked)
-    assert ask(bench) == asked
-
-
-def test_without_a_policy_nobody_can_be_asked(bench: Bench):
-    release = bench.release(pin(), policies=Policies())
-    with pytest.raises(
-        ConfigurationError, match=r"config/pipeline.yaml: approvals.prod-deployment is missing"
-    ):
-        ask(bench, release=release)
-
-
-def test_a_release_that_is_not_on_record_cannot_be_asked_about(bench: Bench):
-    with pytest.raises(NotFound, match="r-lost is not on record"):
-        ask(bench, release=replace(bench.release(pin()), id="r-lost"))
-
-
-def environment(bench: Bench, **policies: object) -> ApprovalRequest | None:
-    given = replace(bench.policies(), **policies)  # type: ignore[arg-type] - fields of Policies
-    return bench.run(environment_question, EnvironmentPromotion(RUN, REGISTERED, given))
-
-
-def test_a_new_environment_is_asked_about_and_one_in_the_registry_is_not(bench: Bench):
-    question = environment(bench)
-    assert question
-    assert question.subject == "Promote environment sensor-forecasting-env:1.1.0 to the registry"
-    assert question.release_id is None
-    assert [person.login for person in question.approvers] == ["ml-lead", "ml-lead-deputy"]
-    bench.run(register_environment, RUN)
-    bench.run(share_environment, EnvironmentPromotion(RUN, REGISTERED, Policies()))
-    assert environment(bench) is None
-
-
-def test_an_environment_without_a_policy_cannot_be_asked_about(bench: Bench):
-    only = {GateName.TEST_DEPLOYMENT: ApprovalPolicy(("qa",))}
-    with pytest.raises(ConfigurationError, match="registry-promotion is missing"):
-        environment(bench, approvals=only)
+def ask(bench: Bench, gate: GateName = GateName.PROD_DEPLOYMENT) -> ApprovalRequest:
+    return bench.run(release_question, ReleaseQuestion(bench.release(pin(CIRC1), pin(CIRC2)), gate))
 
 
 # --- mails and links --------------------------------------------------------------------------------------
@@ -128,7 +41,9 @@ def test_each_approver_gets_one_mail_with_a_link_of_their_own(bench: Bench):
     ]
     assert all(len(set(link)) == 1 and len(link[0]) == 43 for link in links)
     owners = [bench.approvals.find(token_hash(link[0])) for link in links]
-    assert owners == [(question, person) for person in question.approvers]
+    assert [(owner[0].request, owner[1]) for owner in owners if owner] == [
+        (question, person) for person in question.approvers
+    ]
 
 
 def test_the_requester_gets_no_mail_and_no_link(bench: Bench):
@@ -172,14 +87,12 @@ def test_a_token_is_the_same_again_and_bound_to_everything():
     assert len({token, *others}) == 5
 
 
-def test_a_mail_about_an_environment_needs_no_release(bench: Bench):
-    question = environment(bench)
-    assert question
-    bench.run(ask_approvers, question)
-    assert {mail.to for mail in bench.mail.sent.values()} == {
-        "ml-lead@example.com",
-        "ml-lead-deputy@example.com",
-    }
+def test_a_mail_about_something_else_needs_no_release(bench: Bench):
+    question = Question(
+        GateName.DRIFT_RETRAIN, "PLANT1", "Retrain PLANT1", "why", "d" * 64, "timer", COMMIT, bench.policies()
+    )
+    bench.run(ask_approvers, bench.run(open_question, question))
+    assert mailed(bench, "drift-retrain: Retrain PLANT1") == ["ml-lead", "ml-lead-deputy"]
 
 
 # --- votes ------------------------------------------------------------------------------------------------
@@ -203,13 +116,134 @@ def test_votes_are_counted_as_they_stand(bench: Bench):
     assert [verdict.sentence for verdict in seen[:2]] == ["0 of 2 votes", "1 of 2 votes"]
 
 
-def test_a_verdict_is_written_once(bench: Bench):
+def test_closing_says_what_the_votes_said(bench: Bench):
     question = ask(bench)
     bench.run(ask_approvers, question)
-    rejected = ApprovalVerdict(question.id, Outcome.REJECTED, "plant-lead rejected: too early")
-    assert bench.run(close_approval, rejected) == rejected
-    assert bench.run(close_approval, rejected) == rejected
-    assert bench.approvals.verdict(question.id) == rejected
-    with pytest.raises(Conflict):
-        bench.run(close_approval, replace(rejected, outcome=Outcome.APPROVED))
-    assert COMMIT[:8] in question.summary
+    vote(bench, question, 2, Choice.REJECT, "too early")
+    verdict = bench.run(close_approval, question)
+    assert verdict == ApprovalVerdict(question.id, Outcome.REJECTED, "plant-lead rejected: too early")
+    assert bench.run(close_approval, question) == verdict
+    assert bench.approvals.open() == []
+
+
+def test_closing_without_a_decision_is_the_expiry(bench: Bench):
+    question = ask(bench)
+    bench.run(ask_approvers, question)
+    vote(bench, question, 0)
+    verdict = bench.run(close_approval, question)
+    assert verdict.sentence == "only 1 of 2 votes until 2025-12-12T12:00:00+00:00"
+    assert verdict.outcome is Outcome.EXPIRED
+    with pytest.raises(Conflict, match="only 1 of 2 votes"):
+        vote(bench, question, 1)
+
+
+# --- reminders and escalation -----------------------------------------------------------------------------
+
+
+def reminder(question: ApprovalRequest, number: int = 1) -> Reminder:
+    return Reminder(question, next(due for due in agenda(question) if due.number == number))
+
+
+def escalation(question: ApprovalRequest) -> Reminder:
+    return Reminder(question, next(due for due in agenda(question) if due.action is Action.ESCALATE))
+
+
+def mailed(bench: Bench, text: str) -> list[str]:
+    return sorted(mail.to.partition("@")[0] for mail in bench.mail.sent.values() if text in mail.subject)
+
+
+def test_only_who_has_not_voted_is_reminded_and_once(bench: Bench):
+    question = ask(bench)
+    bench.run(ask_approvers, question)
+    vote(bench, question, 1)
+    for _ in range(2):
+        bench.run(remind_approvers, reminder(question))
+    assert mailed(bench, "Reminder 1: prod-deployment") == ["plant-lead", "platform-lead"]
+    bench.run(remind_approvers, reminder(question, 2))
+    assert mailed(bench, "Reminder 2: ") == ["plant-lead", "platform-lead"]
+    text = next(mail.text for mail in bench.mail.sent.values() if "Reminder 1" in mail.subject)
+    assert "You have not voted yet: 1 of 2 votes so far. This moves no deadline." in text
+    assert "2025-12-12 12:00 UTC" in text
+    dossier = bench.approvals.dossier(question.id)
+    assert dossier
+    assert [(one.kind, one.number, one.logins) for one in dossier.notices] == [
+        ("asked", 0, ("platform-lead", "senior-engineer", "plant-lead")),
+        ("reminded", 1, ("platform-lead", "plant-lead")),
+        ("reminded", 2, ("platform-lead", "plant-lead")),
+    ]
+
+
+def test_nobody_is_reminded_of_what_is_decided(bench: Bench):
+    question = ask(bench)
+    bench.run(ask_approvers, question)
+    vote(bench, question, 0, Choice.REJECT, "no")
+    bench.run(remind_approvers, reminder(question))
+    bench.run(escalate_approval, escalation(question))
+    assert mailed(bench, "Reminder") == mailed(bench, "Escalated") == []
+
+
+def test_an_escalation_lets_others_vote_by_links_of_their_own(bench: Bench):
+    question = ask(bench)
+    bench.run(ask_approvers, question)
+    bench.run(escalate_approval, escalation(question))
+    assert mailed(bench, "Escalated: prod-deployment") == ["ml-lead", "ml-lead-deputy"]
+    deputy = question.escalation[1]
+    found = bench.approvals.find(token_hash(approval_token(question, deputy.object_id, SETTINGS)))
+    assert found
+    assert found[1] == deputy
+    early, late = "2025-12-11T11:59:59+00:00", "2025-12-11T12:00:00+00:00"
+    ballot = Vote(question.id, deputy.object_id, deputy.login, Choice.APPROVE, at=early)
+    with pytest.raises(Conflict, match="ml-lead-deputy is not asked"):
+        bench.approvals.cast(ballot)
+    bench.approvals.cast(replace(ballot, at=late))
+    vote(bench, question, 0)
+    assert (
+        bench.run(count_votes, question).sentence
+        == "approved by ml-lead-deputy (escalated) and platform-lead"
+    )
+
+
+def test_who_is_added_by_the_escalation_is_reminded_later_on(bench: Bench):
+    question = replace(ask(bench), reminder_hours=12.0)
+    bench.run(ask_approvers, question)
+    bench.run(remind_approvers, reminder(question, 4))  # at the hour of the escalation
+    bench.run(escalate_approval, escalation(question))
+    bench.run(remind_approvers, reminder(question, 5))
+    assert mailed(bench, "Reminder 4") == ["plant-lead", "platform-lead", "senior-engineer"]
+    assert mailed(bench, "Reminder 5") == [
+        "ml-lead", "ml-lead-deputy", "plant-lead", "platform-lead", "senior-engineer",
+    ]  # fmt: skip
+
+
+# --- addresses that the service refuses -------------------------------------------------------------------
+
+
+class Particular(FakeMail):
+    """A mail service that takes no mail to some."""
+
+    refused: tuple[str, ...] = ()
+
+    def send(self, to: str, subject: str, html: str, text: str, *, operation_id: str) -> None:
+        if to in self.refused:
+            raise Rejected(f"cannot send mail: {to} is no address")
+        super().send(to, subject, html, text, operation_id=operation_id)
+
+
+def test_one_wrong_address_keeps_nobody_else_from_being_asked(bench: Bench):
+    mail = Particular()
+    mail.refused, bench.mail = ("plant-lead@example.com",), mail
+    question = ask(bench)
+    bench.run(ask_approvers, question)
+    dossier = bench.approvals.dossier(question.id)
+    assert dossier
+    assert dossier.notices[0].logins == ("platform-lead", "senior-engineer")
+    assert dossier.notices[0].failed == (
+        "plant-lead: cannot send mail: plant-lead@example.com is no address",
+    )
+
+
+def test_a_question_that_reaches_nobody_is_an_error(bench: Bench):
+    mail = Particular()
+    mail.refused, bench.mail = ("qa-lead@example.com", "qa-engineer@example.com"), mail
+    with pytest.raises(Rejected, match=r"qa-lead@example\.com is no address"):
+        bench.run(ask_approvers, ask(bench, GateName.TEST_DEPLOYMENT))

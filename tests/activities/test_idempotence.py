@@ -12,8 +12,8 @@ from activities.approvals import (
     ask_approvers,
     close_approval,
     count_votes,
-    environment_question,
-    release_question,
+    escalate_approval,
+    remind_approvers,
 )
 from activities.assets import (
     pin_data,
@@ -34,10 +34,12 @@ from activities.models import (
 )
 from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
+from activities.questions import environment_question, open_question, release_question
 from activities.records import compose_release, note_commit, note_run, offer_release
 from activities.scoring import list_deployed, record_scored, submit_scoring
 from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
-from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Outcome
+from busbar.domain.agenda import Action, agenda
+from busbar.domain.approval import ApprovalRequest
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import GateName, Policies, Stage, TrainingPolicy
 from busbar.domain.records import RunStatus
@@ -59,8 +61,10 @@ from busbar.domain.steps import (
     ModelPromotion,
     ModelRequest,
     PlanRequest,
+    Question,
     ReleaseQuestion,
     ReleaseRequest,
+    Reminder,
     RunNote,
     ScoringResult,
     Settlement,
@@ -125,6 +129,14 @@ def asked(bench: Bench) -> ApprovalRequest:
     return request
 
 
+def due(bench: Bench, action: Action) -> Reminder:
+    """The first of an action that a request for prod will need."""
+    release = ReleaseQuestion(bench.release(pin()), GateName.PROD_DEPLOYMENT)
+    request: ApprovalRequest = bench.run(release_question, release)
+    bench.run(ask_approvers, request)
+    return Reminder(request, next(one for one in agenda(request) if one.action is action))
+
+
 def ended(bench: Bench) -> RunNote:
     note = RunNote(RUN, RunStatus.FAILED, "the run broke off")
     bench.run(note_run, note)
@@ -169,17 +181,22 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     record_scored: lambda bench: ScoringResult(SCORING, JobState("score-1", JobStatus.COMPLETED)),
     environment_question: lambda bench: EnvironmentPromotion(RUN, REGISTERED, bench.policies()),
     release_question: lambda bench: ReleaseQuestion(bench.release(pin()), GateName.PROD_DEPLOYMENT),
+    open_question: lambda bench: Question(
+        GateName.DRIFT_RETRAIN, "PLANT1", "s", "t", "digest", "timer", COMMIT, bench.policies()
+    ),
     ask_approvers: question,
     count_votes: asked,
-    close_approval: lambda bench: ApprovalVerdict(asked(bench).id, Outcome.REJECTED, "no"),
+    remind_approvers: lambda bench: due(bench, Action.REMIND),
+    escalate_approval: lambda bench: due(bench, Action.ESCALATE),
+    close_approval: asked,
     compose_release: outcomes,
     offer_release: lambda bench: StageDeployment(Stage.TEST, bench.release(pin())),
     note_run: lambda bench: RunNote(RUN, RunStatus.RUNNING, "reading"),
     notify_run_ended: ended,
     note_commit: lambda bench: CommitNote(COMMIT, "success", "done", RUN.id),
 }
-# What these answer the second time is that it is done already, or a question's deadline until it is asked.
-ANSWERS_OTHERWISE = {register_environment, release_question, environment_question}
+# What this answers the second time is that it is done already.
+ANSWERS_OTHERWISE = {register_environment}
 
 
 def test_no_activity_is_left_out():
@@ -198,7 +215,7 @@ def test_a_second_run_changes_nothing_and_answers_the_same(bench: Bench, activit
 
 EFFECTS = [activity for activity in ACTIVITIES if activity not in (
     read_fleet, decide_training, look_at_job, evaluate_gates, look_in_registry, plan_deployment,
-    look_at_deployment, list_deployed, environment_question, release_question, count_votes,
+    look_at_deployment, list_deployed, environment_question, release_question, open_question, count_votes,
 )]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from busbar.domain.circuits import CircuitKey, Limits, Source
+from busbar.domain.circuits import CircuitKey, Delegation, Limits, Source
 from busbar.domain.policies import (
     AlertPolicy,
     ApprovalPolicy,
@@ -54,6 +54,17 @@ people:
   - {login: a, mail: a@example.com, object_id: 00000000-0000-0000-0000-00000000000C, groups: [prod-approvers]}
   - {login: b, mail: b@example.com, object_id: 00000000-0000-0000-0000-00000000000D, groups: [prod-approvers]}
 """
+
+
+def delegating(**to: str) -> str:
+    """`PEOPLE` in which some delegate, in December."""
+    text = PEOPLE
+    for login, delegate in to.items():
+        first, entry, rest = text.partition(f"login: {login},")
+        line, _, later = rest.partition("}\n")
+        days = "from: 2025-12-01, until: 2025-12-31"
+        text = f"{first}{entry}{line}, delegate: {{to: {delegate}, {days}}}}}\n{later}"
+    return text
 
 
 def files(**contents: str) -> dict[str, bytes]:
@@ -219,6 +230,19 @@ def test_people_are_normalised():
     person = load_fleet(files(), "c0ffee").person("ML-Lead")
     assert person is not None
     assert person.object_id == "00000000-0000-0000-0000-00000000000a"
+
+
+def test_a_person_may_name_a_delegate():
+    person = load_fleet(files(people=delegating(a="B")), "c0ffee").person("a")
+    assert person is not None
+    assert person.delegate == Delegation("B", date(2025, 12, 1), date(2025, 12, 31))
+
+
+def test_two_may_stand_in_for_each_other_at_different_times():
+    taking_turns = delegating(a="b", b="a")
+    first, marker, second = taking_turns.rpartition("from: 2025-12-01")
+    apart = first + marker.replace("-12-01", "-10-01") + second.replace("2025-12-31", "2025-10-31")
+    assert load_fleet(files(people=apart), "c0ffee").person("b")
 
 
 WRONG_CIRCUITS = [
@@ -406,6 +430,38 @@ def test_files_that_are_no_configuration(content: bytes, message: str):
         (
             {"people": PEOPLE.replace("00000D,", "D,")},
             "people.yaml:5: people[3].object_id: '00000000-0000-0000",
+        ),
+        (
+            {"people": delegating(a="nobody")},
+            "people.yaml:4: people[2].delegate.to: nobody: unknown login; known: b, ml-lead, qa-lead",
+        ),
+        (
+            {"people": delegating(a="ml-leed")},
+            "people.yaml:4: people[2].delegate.to: ml-leed: unknown login; did you mean ml-lead?",
+        ),
+        (
+            {"people": delegating(a="A")},
+            "people.yaml:4: people[2].delegate.to: a delegates to themselves: name somebody else",
+        ),
+        (
+            {"people": delegating(a="b", b="a")},
+            "people.yaml:4: people[2].delegate.to: a → b → a is a cycle on the same days",
+        ),
+        (
+            {"people": delegating(a="b", b="qa-lead", **{"qa-lead": "a"})},
+            "people.yaml:4: people[2].delegate.to: a → b → qa-lead → a is a cycle",
+        ),
+        (
+            {"people": delegating(a="b").replace("until: 2025-12-31", "until: 2025-11-30")},
+            "people.yaml:4: people[2].delegate: until 2025-11-30 is before from 2025-12-01",
+        ),
+        (
+            {"people": delegating(a="b").replace("from: 2025-12-01", "form: 2025-12-01")},
+            "people.yaml:4: people[2].delegate.form: unknown key; did you mean from?",
+        ),
+        (
+            {"people": delegating(a="b").replace("from: 2025-12-01", "from: soon")},
+            "people.yaml:4: people[2].delegate.from: 'soon' is not a date, YYYY-MM-DD",
         ),
         (
             {"people": PEOPLE.replace("[prod-approvers]", "[qa]")},

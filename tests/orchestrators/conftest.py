@@ -16,6 +16,7 @@ from activities import ACTIVITIES
 from busbar import wire
 from busbar.codec import from_wire, to_wire
 from localazure.task_hub.client import TaskHub, open_task_hub
+from localazure.task_hub.clock import Clock
 from localazure.task_hub.model import ActivityFailed
 from orchestrators import ORCHESTRATORS
 from tests.orchestrators.replay import assert_histories_replay
@@ -87,12 +88,13 @@ class Stage:
 def play(tmp_path: Path) -> Callable[..., Any]:
     """`play(world, script)`: run an async script on a stage in that world, and return what it returns.
 
-    Whatever has ended by then is replayed from its history.
+    Whatever has ended by then is replayed from its history. Played again in a test, the stage is as it was left;
+    time passes as `clock` says.
     """
 
-    def run(world: World, script: Callable[[Stage], Any]) -> Any:
+    def run(world: World, script: Callable[[Stage], Any], clock: Clock | None = None) -> Any:
         async def scene() -> Any:
-            async with open_task_hub(tmp_path / "hub.db", world) as hub:
+            async with open_task_hub(tmp_path / "hub.db", world, clock=clock) as hub:
                 result = await script(Stage(hub))
                 await assert_histories_replay(hub, world)
                 return result

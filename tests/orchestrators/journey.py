@@ -144,8 +144,8 @@ class Journey(AzureML):
             approved = ApprovalVerdict(request.id, Outcome.APPROVED, "approved by somebody")
             return replace(decided, request_id=request.id) if decided else approved
 
-        def close_approval(request: ApprovalVerdict) -> ApprovalVerdict:
-            return request
+        def close_approval(request: ApprovalRequest) -> ApprovalVerdict:
+            return count_votes(request)
 
         return [environment_question, release_question, ask_approvers, count_votes, close_approval]
 

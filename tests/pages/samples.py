@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from busbar import pages
-from busbar.domain.approval import ApprovalRequest, Choice, Vote
+from busbar.domain.approval import ApprovalRequest, Choice, Dossier, Vote
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.gates import GateInput, Metrics, evaluate, passed, summary
 from busbar.domain.policies import GateName, ScaleFreePolicy, Stage, Thresholds
@@ -99,6 +99,7 @@ def request(
         quorum=quorum,
         expires_at="2025-12-12T14:30:00+00:00",
         release_id=release.id,
+        circuits=len(release.pins),
     )
 
 
@@ -163,7 +164,7 @@ def fleet(plants: int, circuits: int, seed: int = 7) -> pages.Board:
         tuple(deployments),
         tuple(scorings),
         runs,
-        (pages.Pending(request(released), (vote,)),),
+        (Dossier(request(released), (vote,)),),
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from busbar import pages
-from busbar.domain.approval import ApprovalVerdict, Choice, Outcome, Vote
+from busbar.domain.approval import ApprovalVerdict, Choice, Dossier, Outcome, Vote
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.policies import Stage
 from busbar.domain.records import RunRecord, RunStatus
@@ -244,7 +244,7 @@ def test_hostile_text_stays_text_and_no_page_needs_script_or_inline_style():
     request = replace(shown.request, subject=HOSTILE, summary=HOSTILE, requester=HOSTILE, approvers=(person,))
     vote = Vote("r", "x", HOSTILE, Choice.APPROVE, HOSTILE, (shown.release.pins[0].key,))  # type: ignore[union-attr] - the sample has one
     asked = replace(shown, request=request, person=person, problem=HOSTILE, reason=HOSTILE, votes=(vote,))
-    board = pages.Board((record,), runs=(run,), pending=(pages.Pending(request, (vote,)),))
+    board = pages.Board((record,), runs=(run,), pending=(Dossier(request, (vote,)),))
     documents = (
         pages.board(board),
         pages.circuit(pages.CircuitView(record, run=run)),

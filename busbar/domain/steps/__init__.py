@@ -1,5 +1,6 @@
 """What orchestrators and activities hand each other. Everything is small: big things are read again where needed."""
 
+from busbar.domain.steps.approvals import Question, Reminder
 from busbar.domain.steps.releases import (
     CircuitDeployment,
     DeploymentPlan,
@@ -70,9 +71,11 @@ __all__ = [
     "ModelRequest",
     "PlanRequest",
     "Promotion",
+    "Question",
     "Release",
     "ReleaseQuestion",
     "ReleaseRequest",
+    "Reminder",
     "RunNote",
     "ScoringOutcome",
     "ScoringResult",
