@@ -127,6 +127,13 @@ def find_lost_pushes(timer: func.TimerRequest) -> None:
         log.warning("the webhook of a push to %s never came: announced by the reconciler", branch)
 
 
+@app.timer_trigger(arg_name="timer", schedule="15 */5 * * * *")
+@app.durable_client_input(client_name="client")
+def find_lost_votes(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:
+    for request in bind(approvals.find_lost_votes)(Orchestrations(client).voted):
+        log.warning("woke %s, which was decided: the vote's event was lost, or is still on its way", request)
+
+
 @app.timer_trigger(arg_name="timer", schedule="0 0 */3 * * *")
 @app.durable_client_input(client_name="client")
 def merge_every_three_hours(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:

@@ -15,7 +15,7 @@ from busbar.pages import LinkState
 from busbar.web import ballots
 from busbar.web.readings import shown_release
 from busbar.web.reply import Reply, header
-from busbar.web.shapes import ApprovalStore, RecordReader, SignInSettings
+from busbar.web.shapes import ApprovalReader, ApprovalStore, RecordReader, SignInSettings
 
 log = logging.getLogger("busbar")
 PRIVATE = {"Cache-Control": "no-store"}
@@ -58,6 +58,14 @@ def vote(
     Wakes on a later click as well: the first waking may have been lost.
     """
     return _answer(lambda: _vote(token, body, headers, wake, approvals, records, settings))
+
+
+def find_lost_votes(wake: Callable[[str], None], *, approvals: ApprovalReader) -> list[str]:
+    """Wake every request that is decided while its orchestration has not taken note: the vote's event was lost."""
+    lost = [dossier.request.id for dossier in approvals.open() if dossier.verdict]
+    for request_id in lost:
+        wake(request_id)
+    return lost
 
 
 def _answer(handle: Callable[[], Reply]) -> Reply:

@@ -181,6 +181,17 @@ def test_a_click_on_what_is_decided_wakes_again_for_the_first_waking_may_be_lost
     assert desk.woken == [desk.request.id] * 2
 
 
+def test_a_decision_whose_event_was_lost_is_found():
+    desk = Desk(quorum=1)
+    found = list[str]()
+    assert approvals.find_lost_votes(found.append, approvals=desk.approvals) == []
+    desk.vote(samples.LEAD)
+    assert approvals.find_lost_votes(found.append, approvals=desk.approvals) == [desk.request.id]
+    desk.approvals.conclude(desk.request.id)
+    assert approvals.find_lost_votes(found.append, approvals=desk.approvals) == []
+    assert found == [desk.request.id]
+
+
 def test_a_rejection_ends_it_before_the_orchestration_says_so():
     desk = Desk()
     desk.vote(samples.LEAD, "reject", reason="MAE <6> is too high")
