@@ -14,6 +14,7 @@ CLIENTS = {
     "ml": ("busbar.clients.machine_learning", "MachineLearning"),
     "blobs": ("busbar.clients.blobs", "Blobs"),
     "records": ("busbar.clients.records", "Records"),
+    "releases": ("busbar.clients.releases", "Releases"),
     "approvals": ("busbar.clients.approvals", "Approvals"),
     "audit": ("busbar.clients.audit", "Audit"),
     "ledger": ("busbar.clients.ledger", "Ledger"),

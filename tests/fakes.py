@@ -20,7 +20,8 @@ from busbar.domain.errors import NotFound, TemporarilyUnavailable, VersionConfli
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, Offer, RunRecord, ScoringRecord
-from busbar.domain.release import ReleaseSet
+from busbar.domain.release import Pin, ReleaseSet
+from busbar.domain.release_record import ReleaseRecord
 from busbar.domain.steps import DeploymentState, JobState
 
 NOON = "2025-12-09T12:00:00+00:00"
@@ -140,6 +141,50 @@ class FakeRecords(_Fake):
         """The release set that was offered last; a repeated offer is not a later one."""
         self._reach()
         return next(reversed(self._offers.get(stage, {}).values()), None)
+
+
+@dataclass
+class FakeReleases(_Fake):
+    _records: dict[str, ReleaseRecord] = field(default_factory=dict[str, ReleaseRecord])
+    _pins: dict[tuple[CircuitKey, str], Pin] = field(default_factory=dict[tuple[CircuitKey, str], Pin])
+
+    def add(self, record: ReleaseRecord) -> ReleaseRecord:
+        self._reach()
+        return self._records.setdefault(record.id, record)
+
+    def get(self, id: str) -> ReleaseRecord | None:
+        self._reach()
+        return self._records.get(id)
+
+    def newest(self, limit: int, after: str = "") -> list[ReleaseRecord]:
+        self._reach()
+        if after and after not in self._records:
+            raise NotFound(f"there is no release {after}")
+        ordered = sorted(self._records.values(), key=lambda one: one.id)
+        ordered.sort(key=lambda one: one.composed_at, reverse=True)
+        start = [one.id for one in ordered].index(after) + 1 if after else 0
+        return ordered[start : start + limit]
+
+    def open(self) -> list[ReleaseRecord]:
+        self._reach()
+        return sorted(
+            (one for one in self._records.values() if one.open), key=lambda one: (one.composed_at, one.id)
+        )
+
+    def update(self, id: str, change: Callable[[ReleaseRecord], ReleaseRecord]) -> ReleaseRecord:
+        self._reach()
+        if id not in self._records:
+            raise NotFound(f"there is no release {id}")
+        self._records[id] = change(self._records[id])
+        return self._records[id]
+
+    def keep_pin(self, pin: Pin) -> None:
+        self._reach()
+        self._pins[pin.key, pin.model_version] = pin
+
+    def pin(self, key: CircuitKey, version: str) -> Pin | None:
+        self._reach()
+        return self._pins.get((key, version))
 
 
 @dataclass

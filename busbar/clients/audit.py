@@ -94,7 +94,7 @@ class Audit:
             _id_key(entry.id): json.dumps({"sequence": entry.sequence}),
         }
         if head is None:
-            self._log.write_together(_CHAIN, added | {_HEAD: end}, None)
+            self._log.write_together(_CHAIN, added | {_HEAD: end})
         else:
             self._log.write_together(_CHAIN, added, (head, end))
 

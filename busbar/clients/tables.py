@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -69,7 +70,7 @@ class Table:
             )
 
     def write_together(
-        self, partition: str, added: Mapping[str, str], replaced: tuple[Row, str] | None
+        self, partition: str, added: Mapping[str, str], replaced: tuple[Row, str] | None = None
     ) -> None:
         """Add rows (key → body) and replace one that was read, all in a partition and all or nothing.
 
@@ -87,9 +88,7 @@ class Table:
             entity = _entity(row.partition, row.key, body)
             operations.append(("update", entity, {"mode": UpdateMode.REPLACE, **matching}))
         with translated(f"write {', '.join(added)} to {self._name}"):
-            if (
-                replaced is None
-            ):  # nothing was read: the table may be missing, which a transaction does not tell
+            if replaced is None:  # the table may be missing, which a transaction does not tell
                 self._tables.service.create_table_if_not_exists(self._name)
             self._client.submit_transaction(operations)
 
@@ -111,16 +110,18 @@ class Table:
             return self._found("", {})
         return self._found("PartitionKey eq @partition", {"partition": safe_key(partition)})
 
-    def between(self, partition: str, first: str, last: str) -> list[Row]:
-        """The rows of a partition from key `first` to key `last`, both included, by key."""
+    def between(self, partition: str, first: str, last: str, most: int | None = None) -> list[Row]:
+        """The rows of a partition from key `first` to key `last`, both included, by key; no more than `most`."""
         keys = {"partition": safe_key(partition), "first": safe_key(first), "last": safe_key(last)}
-        return self._found("PartitionKey eq @partition and RowKey ge @first and RowKey le @last", keys)
+        return self._found("PartitionKey eq @partition and RowKey ge @first and RowKey le @last", keys, most)
 
-    def _found(self, condition: str, parameters: Mapping[str, str]) -> list[Row]:
+    def _found(self, condition: str, parameters: Mapping[str, str], most: int | None = None) -> list[Row]:
         try:
             with translated(f"list {self._name}"):
-                found = self._client.query_entities(condition, parameters=dict(parameters))
-                return [_row(entity) for entity in found]
+                found = self._client.query_entities(
+                    condition, parameters=dict(parameters), results_per_page=most and min(most, 1000)
+                )
+                return [_row(entity) for entity in islice(found, most)]
         except NotFound:
             return []
 

@@ -14,6 +14,7 @@ from busbar.clients.event_grid import Events
 from busbar.clients.ledger import Ledger
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
+from busbar.clients.releases import Releases
 from busbar.clients.repositories import Repository
 from tests import fakes
 
@@ -26,6 +27,7 @@ PAIRS = [
     (fakes.FakeLedger, Ledger, set[str]()),
     (fakes.FakeMachineLearning, MachineLearning, set[str]()),
     (fakes.FakeRecords, Records, set[str]()),
+    (fakes.FakeReleases, Releases, set[str]()),
     (fakes.FakeRepository, Repository, set[str]()),
 ]
 
