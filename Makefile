@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing prepared: scripts/setup builds what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-localazure contracts prove-engine up down clean
+.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-localazure bench-accuracy bench-train contracts prove-engine up down clean
 
 PYTHON := .venv/bin/python
 STATE := .localazure
@@ -53,6 +53,12 @@ bench: setup ## Cold import of the app against a bare durable app
 
 bench-engine: setup ## The durable engine beside durabletask, DBOS, Prefect and Luigi on one workload [QUICK=1]
 	@$(PYTHON) -m scripts.bench_engine $(if $(filter 1,$(QUICK)),--quick)
+
+bench-accuracy: setup ## Errors of forecasts beside ridge and seasonal-naive on public data [DATA=folder]
+	@$(PYTHON) -m scripts.bench_forecasting accuracy $(DATA)
+
+bench-train: setup ## CPU seconds that training a circuit takes, beside model.fit [CIRCUITS=100]
+	@$(PYTHON) -m scripts.bench_forecasting training --circuits $(or $(CIRCUITS),100)
 
 bench-localazure: setup ## How fast the local Azure starts, answers and runs jobs, and what it takes
 	@$(PYTHON) -m scripts.bench_localazure

@@ -1,10 +1,10 @@
-"""The blend: ridge and LSTM on standardised windows, weighed per sensor by their errors on validation windows."""
+"""The blend: linear models and LSTM on standardised windows, weighed per sensor by their errors on validation data."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from lstm import EPSILON, TrainedLstm, fit_lstm
-from ridge import Ridge, fit_ridge
+from ridge import Ridge, fit_ridges
 from shared.circuit import Hyperparameters
 from shared.windows import Windows
 
@@ -37,13 +37,15 @@ class Scale:
 
 @dataclass(frozen=True)
 class Blend:
-    """weight [sensors] of the LSTM against the ridge.
+    """weight [sensors] of the LSTM against `linear`, which mixes each sensor's own ridge with a shared one.
 
-    lower, upper [horizon, sensors]: quantiles of the residuals in units of the look-back's spread.
+    ridge: the own ones alone, a baseline. lower, upper [horizon, sensors]: quantiles of the residuals in units of the
+    look-back's spread.
     """
 
     scale: Scale
     ridge: Ridge
+    linear: Ridge
     lstm: TrainedLstm
     weight: np.ndarray
     lower: np.ndarray
@@ -52,10 +54,10 @@ class Blend:
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Look-backs [windows, look_back, sensors] → forecasts [windows, horizon, sensors], in sensor units."""
         z = self.scale.standardise(inputs)
-        return self.scale.restore(_mix(self.weight, self.lstm.predict(z), self.ridge.predict(z)))
+        return self.scale.restore(_mix(self.weight, self.lstm.predict(z), self.linear.predict(z)))
 
     def predict_ridge(self, inputs: np.ndarray) -> np.ndarray:
-        """The ridge alone, in sensor units."""
+        """Each sensor's own ridge alone, in sensor units."""
         return self.scale.restore(self.ridge.predict(self.scale.standardise(inputs)))
 
     def interval(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,28 +67,29 @@ class Blend:
 
 
 def fit_blend(scale: Scale, train: Windows, validation: Windows, chosen: Hyperparameters) -> Blend:
-    """Fit both models on the training windows, choose penalty, epoch, weights and quantiles on the validation's."""
+    """Fit the models on the training windows, choose penalties, epoch, weights and quantiles on the validation's."""
     x, y = scale.standardise(train.inputs), scale.standardise(train.targets)
     check_x, check_y = scale.standardise(validation.inputs), scale.standardise(validation.truth)
-    ridge = fit_ridge(x, y, check_x, check_y)
+    ridge, shared = fit_ridges(x, y, check_x, check_y)
+    linear = ridge.mixed(shared, blend_weights(ridge.predict(check_x), shared.predict(check_x), check_y))
     lstm = fit_lstm(x, y, check_x, scale.standardise(validation.targets), chosen)
-    by_ridge, by_lstm = ridge.predict(check_x), lstm.predict(check_x)
-    weight = blend_weights(by_ridge, by_lstm, check_y)
-    residuals = (check_y - _mix(weight, by_lstm, by_ridge)) / _spread(check_x)
+    by_linear, by_lstm = linear.predict(check_x), lstm.predict(check_x)
+    weight = blend_weights(by_linear, by_lstm, check_y)
+    residuals = (check_y - _mix(weight, by_lstm, by_linear)) / _spread(check_x)
     lower, upper = _quantiles(residuals)
-    return Blend(scale, ridge, lstm, weight, lower, upper)
+    return Blend(scale, ridge, linear, lstm, weight, lower, upper)
 
 
-def blend_weights(by_ridge: np.ndarray, by_lstm: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The LSTM's weight in [0, 1] per sensor that minimises the squared error of the mix."""
-    apart = by_lstm - by_ridge
+def blend_weights(one: np.ndarray, other: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The other's weight in [0, 1] per sensor that minimises the squared error of the mix of two forecasts."""
+    apart = other - one
     square = np.nansum(np.where(np.isnan(truth), np.nan, apart) ** 2, (0, 1))
-    along = np.nansum(apart * (truth - by_ridge), (0, 1))
+    along = np.nansum(apart * (truth - one), (0, 1))
     return np.clip(np.where(square > 0, along / np.where(square > 0, square, 1.0), 0.0), 0.0, 1.0)
 
 
-def _mix(weight: np.ndarray, by_lstm: np.ndarray, by_ridge: np.ndarray) -> np.ndarray:
-    return weight * by_lstm + (1.0 - weight) * by_ridge
+def _mix(weight: np.ndarray, by_lstm: np.ndarray, by_linear: np.ndarray) -> np.ndarray:
+    return weight * by_lstm + (1.0 - weight) * by_linear
 
 
 def _spread(inputs: np.ndarray) -> np.ndarray:

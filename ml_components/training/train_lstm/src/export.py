@@ -10,6 +10,7 @@ import onnx
 from blend import SPREAD_FLOOR, Blend
 from lstm import EPSILON
 from onnx import TensorProto, helper, numpy_helper
+from ridge import Ridge
 from shared.circuit import Circuit
 from shared.forecaster import INPUT, METADATA_KEY, Forecaster
 
@@ -42,13 +43,16 @@ def build_onnx(blend: Blend, circuit: Circuit, metadata: Mapping[str, Any]) -> o
     graph.node("Sub", [INPUT, "mean"], "centred")
     graph.node("Div", ["centred", "deviation"], "standardised")
     graph.node("Transpose", ["standardised"], "by_sensor", perm=[0, 2, 1])
-    _restore(graph, _ridge(graph, blend), "ridge")
+    graph.constant("axis_2", np.array([2], np.int64))
+    graph.node("Unsqueeze", ["by_sensor", "axis_2"], "rows")
+    _restore(graph, _ridge(graph, "ridge", blend.ridge), "ridge")
+    linear = _ridge(graph, "linear", blend.linear)
     lstm = _lstm(graph, blend, circuit)
     graph.constant("weight", blend.weight.astype(double)[None, :, None])
     graph.constant("rest", 1.0 - blend.weight.astype(double)[None, :, None])
     graph.node("Mul", [lstm, "weight"], "lstm_part")
-    graph.node("Mul", ["ridge_z", "rest"], "ridge_part")
-    graph.node("Add", ["lstm_part", "ridge_part"], "blend_z")
+    graph.node("Mul", [linear, "rest"], "linear_part")
+    graph.node("Add", ["lstm_part", "linear_part"], "blend_z")
     forecast = _restore(graph, "blend_z", "forecast")
     graph.constant("floor", np.array(SPREAD_FLOOR, double))
     graph.node("Add", ["spread", "floor"], "width_by_sensor")
@@ -60,15 +64,13 @@ def build_onnx(blend: Blend, circuit: Circuit, metadata: Mapping[str, Any]) -> o
     return _model(graph, circuit, metadata)
 
 
-def _ridge(graph: _Graph, blend: Blend) -> str:
-    """[n, sensors, 1, look_back] · [sensors, look_back, horizon] → ridge_z [n, sensors, horizon]."""
-    graph.constant("axis_2", np.array([2], np.int64))
-    graph.node("Unsqueeze", ["by_sensor", "axis_2"], "rows")
-    graph.constant("ridge_weights", blend.ridge.weights.astype(np.float64))
-    graph.constant("ridge_bias", blend.ridge.bias.astype(np.float64))
-    graph.node("MatMul", ["rows", "ridge_weights"], "products")
-    graph.node("Squeeze", ["products", "axis_2"], "product")
-    return graph.node("Add", ["product", "ridge_bias"], "ridge_z")
+def _ridge(graph: _Graph, name: str, ridge: Ridge) -> str:
+    """[n, sensors, 1, look_back] · [sensors, look_back, horizon] → <name>_z [n, sensors, horizon]."""
+    graph.constant(f"{name}_weights", ridge.weights.astype(np.float64))
+    graph.constant(f"{name}_bias", ridge.bias.astype(np.float64))
+    graph.node("MatMul", ["rows", f"{name}_weights"], f"{name}_products")
+    graph.node("Squeeze", [f"{name}_products", "axis_2"], f"{name}_product")
+    return graph.node("Add", [f"{name}_product", f"{name}_bias"], f"{name}_z")
 
 
 def _lstm(graph: _Graph, blend: Blend, circuit: Circuit) -> str:

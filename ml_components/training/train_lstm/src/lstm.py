@@ -6,6 +6,8 @@ read by the LSTM, and its forecast is put back on the look-back's scale.
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,26 +22,106 @@ EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
-class TrainedLstm:
-    """The Keras model with its best weights, and its losses per epoch (standardised mse)."""
+class _Shape:
+    """What a network is compiled for. Circuits alike in it are trained on one compiled network, one after the other."""
 
-    model: Any
+    patches: int
     patch: int
+    units: int
+    horizon: int
+    batch: int
+    learning_rate: float
+    seed: int
+
+
+class _Network:
+    """A compiled network: tracing it costs more than training it for a few epochs, so it is kept."""
+
+    def __init__(self, shape: _Shape):
+        keras.utils.set_random_seed(shape.seed)
+        self.model = keras.Sequential(
+            [
+                keras.Input((shape.patches, shape.patch)),
+                keras.layers.LSTM(shape.units, unroll=True),
+                keras.layers.Dense(shape.horizon),
+            ]
+        )
+        self._optimizer = keras.optimizers.Adam(shape.learning_rate)
+        self._optimizer.build(self.model.trainable_variables)
+        self._variables = [*self.model.variables, *self._optimizer.variables]
+        self._fresh = [variable.numpy() for variable in self._variables]
+        self._batch = shape.batch
+        single = tf.float32
+        self._run_epoch = tf.function(
+            self._epoch,
+            input_signature=[
+                tf.TensorSpec((None, shape.patches, shape.patch), single),
+                tf.TensorSpec((None, shape.horizon), single),
+                tf.TensorSpec((None, 1), single),
+                tf.TensorSpec((None,), tf.int32),
+            ],
+        )
+
+    def reset(self) -> None:
+        """As it was when it was made."""
+        for variable, value in zip(self._variables, self._fresh, strict=True):
+            variable.assign(value)
+
+    def run_epoch(self, samples: "_Samples", order: np.ndarray) -> float:
+        """One pass over the samples in this order; the mean loss of its batches."""
+        return float(self._run_epoch(samples.patches, samples.targets, samples.deviation, order))
+
+    def _epoch(self, x: tf.Tensor, y: tf.Tensor, scale: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
+        """A traced loop over the batches: fit() would spend most of its time between the steps of so small a model."""
+        size, total = self._batch, tf.constant(0.0)
+        for batch in tf.range(tf.shape(order)[0] // size):
+            rows = tf.ensure_shape(order[batch * size : (batch + 1) * size], (size,))
+            with tf.GradientTape() as tape:
+                miss = (self.model(tf.gather(x, rows), training=True) - tf.gather(y, rows)) * tf.gather(
+                    scale, rows
+                )
+                loss = tf.reduce_mean(tf.square(miss))
+            gradients = tape.gradient(loss, self.model.trainable_variables)
+            self._optimizer.apply(gradients, self.model.trainable_variables)
+            total += loss
+        return total / tf.cast(tf.shape(order)[0] // size, tf.float32)
+
+
+@lru_cache(maxsize=4)
+def _network(shape: _Shape) -> _Network:
+    return _Network(shape)
+
+
+@dataclass(frozen=True)
+class TrainedLstm:
+    """The best weights, and the losses per epoch (standardised mse).
+
+    weights: in Keras' order: kernel, recurrent kernel, bias, dense kernel, dense bias.
+    """
+
+    shape: _Shape
+    weights: list[np.ndarray]
     training_loss: list[float]
     validation_loss: list[float]
-
-    @property
-    def weights(self) -> list[np.ndarray]:
-        """Keras order: kernel, recurrent kernel, bias, dense kernel, dense bias."""
-        return self.model.get_weights()
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Standardised look-backs [windows, look_back, sensors] → forecasts [windows, horizon, sensors]."""
         samples = _samples(inputs)
         mean, deviation = _instance(samples)
         normalised = ((samples - mean) / deviation).astype(np.float32)
-        forecast = np.asarray(self.model(_patches(normalised, self.patch))) * deviation + mean
+        forecast = np.asarray(self._model(_patches(normalised, self.shape.patch))) * deviation + mean
         return forecast.reshape(len(inputs), inputs.shape[2], -1).transpose(0, 2, 1)
+
+    def save_weights(self, path: Path) -> None:
+        """As Keras stores them (`….weights.h5`)."""
+        self._model.save_weights(path)
+
+    @property
+    def _model(self) -> Any:
+        """The network with these weights: another circuit may have trained on it since."""
+        model = _network(self.shape).model
+        model.set_weights(self.weights)
+        return model
 
 
 @dataclass(frozen=True)
@@ -74,51 +156,32 @@ def fit_lstm(
     """Fit on standardised windows; stops when the check windows stop improving and keeps the best weights."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    keras.utils.set_random_seed(chosen.seed)
-    model = keras.Sequential(
-        [
-            keras.Input((chosen.look_back // chosen.patch, chosen.patch)),
-            keras.layers.LSTM(chosen.units, unroll=True),
-            keras.layers.Dense(chosen.horizon),
-        ]
-    )
     train = _Samples.of(inputs, targets, chosen.patch)
     check = _Samples.of(check_inputs, check_targets, chosen.patch)
-    optimizer = keras.optimizers.Adam(chosen.learning_rate)
-    optimizer.build(model.trainable_variables)
-    size = min(chosen.batch_size * inputs.shape[2], len(train.targets))
-    # One traced loop over the batches: fit() would spend most of its time between the steps of so small a model.
-    x, y, scale = (tf.constant(part) for part in (train.patches, train.targets, train.deviation))
-
-    @tf.function
-    def run_epoch(order: tf.Tensor) -> tf.Tensor:
-        total = tf.constant(0.0)
-        for batch in tf.range(tf.shape(order)[0] // size):
-            rows = tf.ensure_shape(order[batch * size : (batch + 1) * size], (size,))
-            with tf.GradientTape() as tape:
-                miss = (model(tf.gather(x, rows), training=True) - tf.gather(y, rows)) * tf.gather(
-                    scale, rows
-                )
-                loss = tf.reduce_mean(tf.square(miss))
-            gradients = tape.gradient(loss, model.trainable_variables)
-            optimizer.apply(gradients, model.trainable_variables)
-            total += loss
-        return total / tf.cast(tf.shape(order)[0] // size, tf.float32)
-
+    shape = _Shape(
+        patches=chosen.look_back // chosen.patch,
+        patch=chosen.patch,
+        units=chosen.units,
+        horizon=chosen.horizon,
+        batch=min(chosen.batch_size * inputs.shape[2], len(train.targets)),
+        learning_rate=chosen.learning_rate,
+        seed=chosen.seed,
+    )
+    network = _network(shape)
+    network.reset()
     shuffle = np.random.default_rng(chosen.seed)
     training_loss: list[float] = []
     validation_loss: list[float] = []
-    best = model.get_weights()
+    best = network.model.get_weights()
     for _ in range(chosen.epochs):
-        order = tf.constant(shuffle.permutation(len(train.targets)).astype(np.int32))
-        training_loss.append(float(run_epoch(order)))
-        validation_loss.append(_loss(model, check))
+        order = shuffle.permutation(len(train.targets)).astype(np.int32)
+        training_loss.append(network.run_epoch(train, order))
+        validation_loss.append(_loss(network.model, check))
         if int(np.argmin(validation_loss)) == len(validation_loss) - 1:
-            best = model.get_weights()
+            best = network.model.get_weights()
         if len(validation_loss) - 1 - int(np.argmin(validation_loss)) > chosen.patience:
             break
-    model.set_weights(best)
-    return TrainedLstm(model, chosen.patch, training_loss, validation_loss)
+    return TrainedLstm(shape, best, training_loss, validation_loss)
 
 
 def _loss(model: Any, samples: _Samples) -> float:

@@ -21,7 +21,7 @@ def write_artifacts(
     folder.mkdir(parents=True, exist_ok=True)
     _curve(blend).savefig(folder / "training_curve.png", dpi=100)
     _forecast(circuit, series, blend, shown).savefig(folder / "forecast.png", dpi=100)
-    blend.lstm.model.save_weights(folder / "lstm.weights.h5")
+    blend.lstm.save_weights(folder / "lstm.weights.h5")
     (folder / "model_card.md").write_text(_card(circuit, series, document), encoding="utf-8")
 
 
@@ -70,10 +70,10 @@ def _card(circuit: Circuit, series: Series, document: dict[str, Any]) -> str:
         f"Forecasts {', '.join(circuit.sensors)} {chosen.horizon} steps of {circuit.frequency_minutes} minutes ahead "
         f"from the last {chosen.look_back} steps.",
         "",
-        "A ridge regression per sensor and an LSTM shared by the sensors (instance normalisation, patches of "
-        f"{chosen.patch}), mixed per sensor by their errors on the validation windows. Intervals are the "
-        f"{INTERVAL[0]:.0%} and {INTERVAL[1]:.0%} quantiles of the validation residuals per step ahead, and widen "
-        "with the look-back's spread.",
+        "A ridge regression per sensor, one that the sensors share, and an LSTM that they share (instance "
+        f"normalisation, patches of {chosen.patch}), mixed per sensor by their errors on the validation windows. "
+        f"Intervals are the {INTERVAL[0]:.0%} and {INTERVAL[1]:.0%} quantiles of the validation residuals per step "
+        "ahead, and widen with the look-back's spread.",
         "",
         f"- Readings: {series.time(0):%Y-%m-%d} to {series.time(len(series.values) - 1):%Y-%m-%d} (cutoff "
         f"{circuit.cutoff_date}), {document['rows']} steps, {series.missing_share:.2%} missing",

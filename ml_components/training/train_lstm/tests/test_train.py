@@ -153,6 +153,63 @@ def test_a_constant_sensor_is_trained_and_forecast_as_it_is(
     np.testing.assert_allclose(blend.predict(parts["test"].inputs)[..., 2], 7.0, atol=0.05)
 
 
+def test_a_network_that_trained_another_circuit_since_is_as_good_as_new() -> None:
+    """Networks are compiled once for circuits alike; nothing of one circuit may reach the next."""
+    from lstm import fit_lstm
+    from shared.circuit import Hyperparameters
+
+    chosen = Hyperparameters(look_back=24, horizon=6, patch=6, units=8, epochs=2)
+    random = np.random.default_rng(5)
+    one, other = (random.standard_normal((2, 80, 30, 2)) for _ in range(2))
+
+    def fit(parts: np.ndarray) -> Any:
+        (x, y), (check_x, check_y) = ((part[:, :24], part[:, 24:]) for part in parts)
+        return fit_lstm(x, y, check_x, check_y, chosen)
+
+    first = fit(one)
+    expected = first.predict(one[1][:, :24])
+    fit(other)
+    np.testing.assert_array_equal(first.predict(one[1][:, :24]), expected)
+    np.testing.assert_array_equal(fit(one).predict(one[1][:, :24]), expected)
+
+
+def test_the_shared_ridge_learns_from_every_sensor() -> None:
+    """With the same law behind two noisy sensors, weights fitted to both are nearer to it than those of one."""
+    from ridge import fit_ridges
+
+    random = np.random.default_rng(1)
+    law = random.standard_normal((12, 3)) / 4
+    law[-1] += 1.0 - law.sum(0)  # a level stays a level
+    x = random.standard_normal((60, 12, 2))
+    y = np.einsum("nls,lh->nhs", x, law) + random.standard_normal((60, 3, 2))
+    own, shared = fit_ridges(x[:40], y[:40], x[40:], y[40:])
+    misses = [np.abs(ridge.weights - law).mean() for ridge in (own, shared)]
+    assert misses[1] < misses[0]
+    np.testing.assert_array_equal(shared.weights[0], shared.weights[1])
+    half = own.mixed(shared, np.array([0.5, 0.0]))
+    given = x[:5]
+    np.testing.assert_allclose(half.predict(given)[..., 1], own.predict(given)[..., 1])
+    between = (own.predict(given) + shared.predict(given)) / 2
+    np.testing.assert_allclose(half.predict(given)[..., 0], between[..., 0])
+
+
+def test_what_comes_after_the_cutoff_changes_nothing(
+    make_small_circuit: Callable[[np.ndarray], SmallCircuit], tmp_path: Path
+) -> None:
+    """The same circuit, cut off a day early, whether its last day is as it was or absurd."""
+    values = signals(300)
+    absurd = values.copy()
+    absurd[-24:] = 1e6
+    found: list[dict[str, Any]] = []
+    for number, given in enumerate((values, absurd)):
+        small, folder = make_small_circuit(given), tmp_path / str(number)
+        assert _command(small, folder, cutoff_date="2025-02-27", training_days=30).returncode == 0
+        document = json.loads((folder / "metrics.json").read_text())
+        del document["training"]["seconds"]
+        found.append(document)
+    assert found[0] == found[1]
+
+
 def test_blend_weights_follow_the_better_model() -> None:
     from blend import blend_weights
 
