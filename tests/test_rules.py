@@ -45,7 +45,7 @@ ALLOWED = {
             "scripts/",
         ),
     ),
-    **dict.fromkeys(HEAVY, ("ml_components/", "demo/", "tests/")),
+    **dict.fromkeys(HEAVY, ("ml_components/", "demo/", "scripts/bench_", "tests/")),
 }
 
 ROOMS = ("activities", "busbar", "demo", "localazure", "ml_components", "orchestrators", "scripts", "tests")

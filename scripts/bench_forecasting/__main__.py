@@ -82,8 +82,7 @@ def _lines(program: str, *arguments: str) -> Iterator[Row]:
     one_core = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # a job's share, as train.py takes it
     command = [str(python), str(FOLDER / program), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | one_core) as process:
-        assert process.stdout is not None
-        yield from map(json.loads, process.stdout)
+        yield from map(json.loads, process.stdout or ())
     if process.returncode:
         raise typer.Exit(2)
 
