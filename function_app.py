@@ -9,7 +9,7 @@ from activities import ACTIVITIES
 from busbar import wire
 from busbar.bootstrap import bind
 from busbar.durable import Orchestrations
-from busbar.web import approvals, audit, board, events, operations, webhooks
+from busbar.web import approvals, audit, board, events, operations, rollbacks, webhooks
 from busbar.web.responses import respond
 from orchestrators import ORCHESTRATORS
 
@@ -82,6 +82,22 @@ def show_audit(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(audit.page)(req.params, req.headers))
 
 
+@app.route(route="rollbacks", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_rollback(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(rollbacks.show)(req.params, req.headers))
+
+
+@app.route(route="rollbacks", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@app.durable_client_input(client_name="client")
+def press_rollback(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    return respond(lambda: bind(rollbacks.press)(req.get_body(), req.headers, Orchestrations(client)))
+
+
+@app.route(route="rollbacks/{id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_rollback_report(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(rollbacks.page)(req.route_params["id"]))
+
+
 # --- operators and programs -------------------------------------------------------------------------------
 
 
@@ -116,6 +132,32 @@ def start_merge(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) ->
 @app.durable_client_input(client_name="client")
 def start_scoring(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
     return respond(lambda: bind(operations.start_scoring)(req.get_body(), Orchestrations(client)))
+
+
+@app.route(route="api/rollbacks", methods=["GET"])
+def plan_rollbacks(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(rollbacks.preview)(req.params))
+
+
+@app.route(route="api/rollbacks", methods=["POST"])
+@app.durable_client_input(client_name="client")
+def start_rollback(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    return respond(lambda: bind(rollbacks.start_rollback)(req.get_body(), Orchestrations(client)))
+
+
+@app.route(route="api/rollbacks/{id}", methods=["GET"])
+def read_rollback(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(rollbacks.rollback_json)(req.route_params["id"]))
+
+
+@app.route(route="api/lifts", methods=["POST"])
+def lift_rollback(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(rollbacks.lift)(req.get_body()))
+
+
+@app.route(route="api/key", methods=["GET"])
+def check_key(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse(status_code=204)
 
 
 # --- timers -----------------------------------------------------------------------------------------------

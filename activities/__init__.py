@@ -28,6 +28,14 @@ from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.questions import environment_question, open_question, release_question
 from activities.records import compose_release, note_commit, note_run, offer_release
+from activities.rollback import (
+    close_rollback,
+    plan_rollback,
+    put_back,
+    put_forward,
+    remove_withdrawn,
+    stand_up,
+)
 from activities.scoring import list_deployed, record_scored, submit_scoring
 from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
 
@@ -56,6 +64,12 @@ ACTIVITIES = (
     create_deployment,
     look_at_deployment,
     activate_deployment,
+    plan_rollback,
+    stand_up,
+    put_back,
+    put_forward,
+    remove_withdrawn,
+    close_rollback,
     list_deployed,
     submit_scoring,
     record_scored,

@@ -20,6 +20,8 @@ CLIENTS = {
     "ledger": ("busbar.clients.ledger", "Ledger"),
     "events": ("busbar.clients.event_grid", "Events"),
     "mail": ("busbar.clients.email", "Mail"),
+    "reports": ("busbar.clients.reports", "Reports"),
+    "keys": ("busbar.clients.keys", "Keys"),
     "repository": ("busbar.clients.repositories", "Repository"),
 }
 

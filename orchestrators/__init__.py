@@ -4,6 +4,7 @@ from orchestrators.approval import approval
 from orchestrators.deploy_release import deploy_circuit, deploy_release
 from orchestrators.merge_readings import merge_readings
 from orchestrators.promote_models import promote_environment, promote_model, promote_models
+from orchestrators.rollback import move_circuit, move_circuits, rollback
 from orchestrators.scoring import score_circuit, score_stage
 from orchestrators.train_circuit import train_circuit
 from orchestrators.training_pipeline import train_circuits, training_pipeline
@@ -19,6 +20,9 @@ ORCHESTRATORS = (
     promote_model,
     deploy_release,
     deploy_circuit,
+    rollback,
+    move_circuits,
+    move_circuit,
     score_stage,
     score_circuit,
 )

@@ -392,6 +392,27 @@ class FakeBlobs(_Fake):
         return max((int(name[:20]) for name in commits if name[:20].isdigit()), default=None)
 
 
+@dataclass
+class FakeReports(_Fake):
+    """What was reported, by kind and id."""
+
+    saved: dict[tuple[str, str], dict[str, Any]] = field(
+        default_factory=dict[tuple[str, str], dict[str, Any]]
+    )
+
+    def save(self, kind: str, id: str, report: object) -> None:
+        self._reach()
+        self.saved[kind, id] = to_wire(report)
+
+    def read(self, kind: str, id: str) -> dict[str, Any] | None:
+        self._reach()
+        return self.saved.get((kind, id))
+
+    def ids(self, kind: str) -> list[str]:
+        self._reach()
+        return sorted(id for known, id in self.saved if known == kind)
+
+
 @dataclass(frozen=True)
 class StatusSet:
     commit: str

@@ -68,6 +68,11 @@ def deployment_run(stage: Stage, release: str) -> str:
     return f"deploy-{stage}-{release}"
 
 
+def rollback(stage: Stage, fingerprint: str, attempt: int, *, drill: bool = False) -> str:
+    """The same wish on the same state is the same rollback; one that ended without success is tried again."""
+    return f"{'drill' if drill else 'rollback'}-{stage}-{fingerprint}-a{attempt}"
+
+
 def scoring_run(stage: Stage, day: date, suffix: str = "") -> str:
     return f"score-{stage}-{day.isoformat()}{suffix and '-' + suffix}"
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import BadRequest, Rejected
 from busbar.domain.policies import Stage
-from busbar.domain.records import DeploymentRecord, RolledBack
+from busbar.domain.records import DeploymentRecord, RolledBack, Served
 from busbar.domain.wording import counted
 
 PROMISE_SECONDS = 15 * 60
@@ -84,6 +84,20 @@ class Return:
 
 
 @dataclass(frozen=True)
+class Cause:
+    """Who rolls back, in which rollback, why and when (ISO 8601, UTC)."""
+
+    rollback: str
+    actor: str
+    reason: str
+    at: str
+
+    def mark(self, left: Served) -> RolledBack:
+        """What keeps a deployment out that was left."""
+        return RolledBack(left.deployment, left.model_version, left.release_id, **vars(self))
+
+
+@dataclass(frozen=True)
 class Stay:
     """A circuit in scope that stays as it is, and why."""
 
@@ -103,13 +117,20 @@ class RollbackPlan:
     def refused(self) -> bool:
         return not self.returns
 
+    def without_ramps(self) -> "RollbackPlan":
+        """What a drill does of it: a ramp under way is not a drill's to stop."""
+        ramping = [step for step in self.returns if step.move is Move.WITHDRAW]
+        stays = (Stay(step.key, f"{step.key}: a ramp is under way in {step.stage}") for step in ramping)
+        returns = tuple(step for step in self.returns if step not in ramping)
+        return replace(self, returns=returns, stays=(*self.stays, *stays))
+
     @property
     def sentence(self) -> str:
         if not self.returns and not self.stays:
             return f"nothing is rolled back: nothing of {self.scope} is deployed"
         if self.refused:
             return f"nothing is rolled back: {'; '.join(stay.reason for stay in self.stays)}"
-        staying = f", {len(self.stays)} stay as they are" if self.stays else ""
+        staying = f", {counted(len(self.stays), 'circuit')} to stay" if self.stays else ""
         return f"{self.scope}: {counted(len(self.returns), 'circuit')} to roll back{staying}"
 
     @property
@@ -130,7 +151,7 @@ def plan(scope: Scope, records: Iterable[DeploymentRecord]) -> RollbackPlan:
     )
 
 
-def step_back(record: DeploymentRecord | None, step: Return, mark: RolledBack) -> DeploymentRecord:
+def step_back(record: DeploymentRecord | None, step: Return, cause: Cause) -> DeploymentRecord:
     """The record once the circuit went back, what it left marked; unchanged where it did already.
 
     Raises `Rejected` where something else has happened to the circuit since the rollback was planned.
@@ -138,22 +159,33 @@ def step_back(record: DeploymentRecord | None, step: Return, mark: RolledBack) -
     if record is None:
         raise Rejected(f"{step.key}: nothing serves {step.stage} any more")
     if record.candidate and record.candidate.deployment == step.leaves:
-        return replace(record, candidate=None).marked(mark)
+        return replace(record, candidate=None).marked(cause.mark(record.candidate))
     if record.deployment == step.serves:
         return record
     before = record.previous
     if record.deployment != step.leaves or before is None or before.deployment != step.serves:
         raise Rejected(f"{step.key}: {record.deployment} serves {step.stage} by now: plan the rollback again")
-    return record.serving(before, mark.at).marked(mark)
+    return record.serving(before, cause.at).marked(cause.mark(record.active))
 
 
-def step_forward(record: DeploymentRecord | None, rollback: str, at: str) -> DeploymentRecord | None:
-    """The record once a rollback is undone; unchanged where nothing of that rollback is left."""
-    mark = next((mark for mark in record.rolled_back if mark.rollback == rollback), None) if record else None
-    if record is None or mark is None:
+def step_forward(record: DeploymentRecord | None, step: Return, rollback: str, at: str) -> DeploymentRecord:
+    """The record once a rollback of it is undone; unchanged where nothing of that rollback is left."""
+    if record is None:
+        raise Rejected(f"{step.key}: nothing serves {step.stage} any more")
+    mark = record.mark(step.leaves)
+    if mark is None or mark.rollback != rollback:
         return record
-    lifted, before = record.lifted(mark.deployment), record.previous
-    return lifted.serving(before, at) if before and before.deployment == mark.deployment else lifted
+    lifted, before = record.lifted(step.leaves), record.previous
+    return lifted.serving(before, at) if before and before.deployment == step.leaves else lifted
+
+
+def lifted(scope: Scope, record: DeploymentRecord) -> tuple[DeploymentRecord, tuple[RolledBack, ...]]:
+    """The record that lets serve again what the scope's rollbacks keep out, and what that is."""
+    of_release = scope.target if scope.kind is ScopeKind.RELEASE else None
+    marks = tuple(mark for mark in record.rolled_back if of_release in (None, mark.release_id))
+    for mark in marks:
+        record = record.lifted(mark.deployment)
+    return record, marks
 
 
 def _rule(scope: Scope, record: DeploymentRecord) -> Return | Stay:

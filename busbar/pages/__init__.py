@@ -2,13 +2,15 @@
 
 from busbar.pages.documents import approval, audit, board, circuit, content_security_policy, message, run
 from busbar.pages.mails import Letter, mail_approval, mail_long_running, mail_run_finished
-from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, LinkState
+from busbar.pages.rollbacks import rollback_plan, rollback_report
+from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, Desk, LinkState
 
 __all__ = [
     "ApprovalView",
     "AuditView",
     "Board",
     "CircuitView",
+    "Desk",
     "Letter",
     "LinkState",
     "approval",
@@ -20,5 +22,7 @@ __all__ = [
     "mail_long_running",
     "mail_run_finished",
     "message",
+    "rollback_plan",
+    "rollback_report",
     "run",
 ]

@@ -47,6 +47,18 @@ class AuditView:
         return first if first > 1 and not self.subject else None
 
 
+@dataclass(frozen=True)
+class Desk:
+    """Who would press a page's button: a signed-in `person` with the form's token, or somebody with a key.
+
+    `signed_out`: the platform signs people in, and nobody is.
+    """
+
+    person: str = ""
+    csrf: str = ""
+    signed_out: bool = False
+
+
 class LinkState(StrEnum):
     """What a person who follows an approval link finds."""
 

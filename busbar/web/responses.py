@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from busbar.domain.errors import BadRequest, NotFound, TemporarilyUnavailable
+from busbar.domain.errors import BadRequest, Conflict, NotFound, TemporarilyUnavailable
 from busbar.web.reply import Reply
 
 log = logging.getLogger("busbar")
@@ -29,6 +29,8 @@ def _reply(handle: Callable[[], Reply]) -> Reply:
         return Reply.json(400, {"error": str(error), "field": error.field})
     except NotFound as error:
         return Reply.json(404, {"error": str(error)})
+    except Conflict as error:
+        return Reply.json(409, {"error": str(error)})
     except TemporarilyUnavailable as error:
         log.warning("answered 503: %s", error)
         return Reply.json(503, {"error": f"{error}: try again"}, {"Retry-After": "30"})

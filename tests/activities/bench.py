@@ -22,10 +22,12 @@ from busbar.wire import request_type, result_type
 from tests.fakes import (
     NOON,
     FakeApprovals,
+    FakeAudit,
     FakeBlobs,
     FakeMachineLearning,
     FakeMail,
     FakeRecords,
+    FakeReports,
     FakeRepository,
     Submitted,
 )
@@ -84,6 +86,8 @@ class Bench:
     records: FakeRecords = field(default_factory=FakeRecords)
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     mail: FakeMail = field(default_factory=FakeMail)
+    reports: FakeReports = field(default_factory=FakeReports)
+    audit: FakeAudit = field(default_factory=FakeAudit)
     repository: FakeRepository = field(default_factory=repository)
     settings: Settings = SETTINGS
 
@@ -96,6 +100,15 @@ class Bench:
         ]
         result = activity(asked, **{name: getattr(self, name) for name in wanted})
         return from_wire(result_type(activity), to_wire(result))
+
+    def bound(self, activity: Callable[..., Any]) -> Callable[[Any], Any]:
+        """The activity with this bench's clients, for a world of orchestrators."""
+
+        def run(request: Any) -> Any:
+            return self.run(activity, request)
+
+        run.__name__ = activity.__name__
+        return run
 
     def snapshot(self) -> Mapping[str, Any]:
         """Everything that anybody could see of the clients; of a commit's statuses the last."""

@@ -15,6 +15,7 @@ from busbar.clients.ledger import Ledger
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.clients.releases import Releases
+from busbar.clients.reports import Reports
 from busbar.clients.repositories import Repository
 from tests import fakes
 
@@ -28,6 +29,7 @@ PAIRS = [
     (fakes.FakeMachineLearning, MachineLearning, set[str]()),
     (fakes.FakeRecords, Records, set[str]()),
     (fakes.FakeReleases, Releases, set[str]()),
+    (fakes.FakeReports, Reports, set[str]()),
     (fakes.FakeRepository, Repository, set[str]()),
 ]
 

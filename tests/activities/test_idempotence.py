@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -36,6 +37,14 @@ from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.questions import environment_question, open_question, release_question
 from activities.records import compose_release, note_commit, note_run, offer_release
+from activities.rollback import (
+    close_rollback,
+    plan_rollback,
+    put_back,
+    put_forward,
+    remove_withdrawn,
+    stand_up,
+)
 from activities.scoring import list_deployed, record_scored, submit_scoring
 from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
 from busbar.domain.agenda import Action, agenda
@@ -43,8 +52,10 @@ from busbar.domain.approval import ApprovalRequest
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import GateName, Policies, Stage, TrainingPolicy
 from busbar.domain.records import RunStatus
+from busbar.domain.rollback import Scope, plan
 from busbar.domain.steps import (
     CircuitDeployment,
+    CircuitMove,
     CircuitOutcome,
     CircuitScoring,
     CommitNote,
@@ -65,6 +76,8 @@ from busbar.domain.steps import (
     ReleaseQuestion,
     ReleaseRequest,
     Reminder,
+    RollbackReport,
+    RollbackRun,
     RunNote,
     ScoringResult,
     Settlement,
@@ -74,10 +87,12 @@ from busbar.domain.steps import (
 from busbar.domain.training import Verdict
 from tests.activities.bench import ASSETS, CIRC1, COMMIT, ENVIRONMENT, PASSED, RUN, Bench, pin, training
 from tests.activities.killing import killed_at_every_call
+from tests.fakes import NOON
 
 JOB = JobRef(Stage.DEV, pin().job)
 REGISTERED = EnvironmentRegistration(ENVIRONMENT, "1.1.0")
 DEPLOYMENT = CircuitDeployment(Stage.DEV, pin(), Policies())
+ROLLBACK = RollbackRun("rollback-1", Scope.parse(Stage.DEV, "PLANT1"), "operator", "it drifts", NOON)
 SCORING = CircuitScoring(Stage.DEV, CIRC1, date(2025, 12, 9), TrainingPolicy(), "score-1")
 METRICS = {
     "metrics": {"mae": 1.0, "rmse": 2.0, "accuracy": 0.9},
@@ -151,6 +166,23 @@ def outcomes(bench: Bench) -> ReleaseRequest:
     return ReleaseRequest(RUN, ASSETS, (CircuitOutcome(CIRC1, Verdict.TRAINED, "", pin()),))
 
 
+def rolled(bench: Bench, *, gone: bool = False) -> CircuitMove:
+    """The third version serves dev, the second did; perhaps its deployment is gone."""
+    bench.run(activate_deployment, third(bench))
+    step = plan(ROLLBACK.scope, bench.records.deployments()).returns[0]
+    if gone:
+        record = bench.records.deployment(Stage.DEV, CIRC1)
+        assert record
+        bench.ml.delete_deployment(Stage.DEV, record.endpoint, step.serves)
+    return CircuitMove(ROLLBACK, step)
+
+
+def back(bench: Bench) -> CircuitMove:
+    move = rolled(bench)
+    bench.run(put_back, move)
+    return move
+
+
 # activity → its request, in a world that is prepared for it
 CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     read_fleet: lambda bench: RUN,
@@ -176,6 +208,12 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     create_deployment: lambda bench: DEPLOYMENT,
     look_at_deployment: lambda bench: DEPLOYMENT,
     activate_deployment: third,
+    plan_rollback: lambda bench: rolled(bench).run,
+    stand_up: lambda bench: rolled(bench, gone=True),
+    put_back: rolled,
+    put_forward: lambda bench: replace(back(bench), forward=True),
+    remove_withdrawn: back,
+    close_rollback: lambda bench: RollbackReport(rolled(bench).run, 1, ended=True),
     list_deployed: lambda bench: deployed(bench) and Stage.DEV,
     submit_scoring: lambda bench: deployed(bench) and SCORING,
     record_scored: lambda bench: ScoringResult(SCORING, JobState("score-1", JobStatus.COMPLETED)),

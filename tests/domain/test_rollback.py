@@ -11,6 +11,7 @@ from busbar.domain.errors import BadRequest, Rejected
 from busbar.domain.policies import Stage
 from busbar.domain.records import Candidate, DeploymentRecord, RolledBack, Served
 from busbar.domain.rollback import (
+    Cause,
     Move,
     Return,
     RollbackPlan,
@@ -46,8 +47,11 @@ def ramping(version: int = 3, release: str = BAD) -> DeploymentRecord:
     return replace(record(release=GOOD), candidate=candidate, previous_stands=False)
 
 
-def mark(deployment: str = "circ1-v2", rollback: str = "rollback-1") -> RolledBack:
-    return RolledBack(deployment, deployment[-1], BAD, rollback, "operator", "it drifts", "2025-12-11")
+CAUSE = Cause("rollback-1", "operator", "it drifts", "2025-12-11")
+
+
+def mark() -> RolledBack:
+    return CAUSE.mark(served(2, BAD))
 
 
 def scope(text: str = "PLANT1/CIRC1", stage: Stage = Stage.PROD) -> Scope:
@@ -57,7 +61,7 @@ def scope(text: str = "PLANT1/CIRC1", stage: Stage = Stage.PROD) -> Scope:
 def back(found: DeploymentRecord) -> DeploymentRecord:
     """The record after a rollback of its circuit."""
     step = only(plan(scope(), [found]))
-    return step_back(found, step, mark(step.leaves))
+    return step_back(found, step, CAUSE)
 
 
 def only(found: RollbackPlan) -> Return:
@@ -173,9 +177,18 @@ def test_a_scope_in_which_nothing_serves_is_a_refusal():
     )
 
 
+def test_a_drill_leaves_ramps_alone():
+    found = plan(scope(""), [ramping(), OTHER_PLANT]).without_ramps()
+    assert only(found).key == OTHER_PLANT.key
+    assert found.stays == (Stay(KEY, "PLANT1/CIRC1: a ramp is under way in prod"),)
+
+
 def test_a_plan_counts():
     found = plan(scope(""), [record(), replace(OTHER_PLANT, previous=None)])
-    assert found.sentence == "all of prod: 1 circuit to roll back, 1 stay as they are"
+    assert found.sentence == "all of prod: 1 circuit to roll back, 1 circuit to stay"
+
+
+STEP = only(plan(scope(), [record()]))
 
 
 # --- the step itself --------------------------------------------------------------------------------------
@@ -206,38 +219,38 @@ def test_after_a_withdrawn_candidate_a_second_rollback_goes_one_further():
 def test_a_candidate_that_took_over_meanwhile_goes_back_all_the_same():
     step = only(plan(scope(), [ramping()]))
     over = ramping().serving(served(3, BAD), "t")
-    assert step_back(over, step, mark("circ1-v3")).deployment == "circ1-v2"
+    assert step_back(over, step, CAUSE).deployment == "circ1-v2"
 
 
 @pytest.mark.parametrize("before", [record(), ramping()])
 def test_a_repeat_changes_nothing(before: DeploymentRecord):
     step = only(plan(scope(), [before]))
-    after = step_back(before, step, mark(step.leaves))
-    assert step_back(after, step, mark(step.leaves, "rollback-2")) == after
+    after = step_back(before, step, CAUSE)
+    assert step_back(after, step, replace(CAUSE, rollback="rollback-2")) == after
 
 
 @pytest.mark.parametrize("meanwhile", [None, record().serving(served(4), "t")])
 def test_what_changed_since_the_plan_is_left_alone(meanwhile: DeploymentRecord | None):
     with pytest.raises(Rejected, match="PLANT1/CIRC1"):
-        step_back(meanwhile, only(plan(scope(), [record()])), mark())
+        step_back(meanwhile, only(plan(scope(), [record()])), CAUSE)
 
 
 def test_a_drill_comes_forward_again():
-    after = step_forward(back(record()), "rollback-1", "later")
-    assert after
+    after = step_forward(back(record()), STEP, "rollback-1", "later")
     assert (after.deployment, after.rolled_back) == ("circ1-v2", ())
     assert after.previous
     assert after.previous.deployment == "circ1-v1"
 
 
 def test_forward_of_what_that_rollback_did_not_touch_changes_nothing():
-    assert step_forward(back(record()), "rollback-2", "later") == back(record())
-    assert step_forward(None, "rollback-1", "later") is None
+    assert step_forward(back(record()), STEP, "rollback-2", "later") == back(record())
+    with pytest.raises(Rejected):
+        step_forward(None, STEP, "rollback-1", "later")
 
 
 def test_forward_does_not_take_over_from_what_was_deployed_since():
     newer = back(record()).serving(served(4), "t")
-    after = step_forward(newer, "rollback-1", "later")
+    after = step_forward(newer, STEP, "rollback-1", "later")
     assert after == newer.lifted("circ1-v2")
 
 
@@ -249,7 +262,7 @@ EVENTS = st.sampled_from(["deploy", "ramp", "advance", "back", "forward"])
 @given(st.lists(EVENTS, max_size=30))
 def test_whatever_happens_in_any_order_no_marked_deployment_serves(events: list[str]):
     """A model of a circuit's life: deployments count up, ramps start and finish, rollbacks go back and forward."""
-    now, newest = record(), 2
+    now, newest, gone = record(), 2, list[Return]()
     for event in events:
         match event:
             case "deploy":
@@ -261,9 +274,10 @@ def test_whatever_happens_in_any_order_no_marked_deployment_serves(events: list[
             case "advance" if now.candidate:
                 now = now.serving(served(int(now.candidate.model_version), BAD), "t")
             case "back" if (found := plan(scope(), [now])).returns:
-                now = step_back(now, only(found), mark(only(found).leaves))
-            case "forward":
-                now = step_forward(now, "rollback-1", "t") or now
+                gone.append(only(found))
+                now = step_back(now, gone[-1], CAUSE)
+            case "forward" if gone:
+                now = step_forward(now, gone.pop(), "rollback-1", "t")
             case _:
                 continue
         assert now.mark(now.deployment) is None

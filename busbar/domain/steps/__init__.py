@@ -13,6 +13,13 @@ from busbar.domain.steps.releases import (
     ReleaseRequest,
     StageDeployment,
 )
+from busbar.domain.steps.rollbacks import (
+    CircuitMove,
+    CircuitMoved,
+    MoveBatch,
+    RollbackReport,
+    RollbackRun,
+)
 from busbar.domain.steps.runs import (
     CommitNote,
     CommitState,
@@ -46,6 +53,8 @@ from busbar.domain.steps.training import (
 __all__ = [
     "CircuitBatch",
     "CircuitDeployment",
+    "CircuitMove",
+    "CircuitMoved",
     "CircuitOutcome",
     "CircuitScoring",
     "CircuitTraining",
@@ -69,6 +78,7 @@ __all__ = [
     "MergeRun",
     "ModelPromotion",
     "ModelRequest",
+    "MoveBatch",
     "PlanRequest",
     "Promotion",
     "Question",
@@ -76,6 +86,8 @@ __all__ = [
     "ReleaseQuestion",
     "ReleaseRequest",
     "Reminder",
+    "RollbackReport",
+    "RollbackRun",
     "RunNote",
     "ScoringOutcome",
     "ScoringResult",
