@@ -13,6 +13,7 @@ from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
 
 TIMEOUT_SECONDS = 30.0
+NOT_FOUND = 404
 
 
 class ApiError(Exception):
@@ -99,6 +100,43 @@ class AuditPage:
     entries: tuple[Entry, ...]
 
 
+@dataclass(frozen=True)
+class Step:
+    """One circuit's way back, as a rollback's preview says it."""
+
+    circuit: str
+    leaves: str
+    serves: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Stays:
+    circuit: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RollbackPreview:
+    """What a rollback would do."""
+
+    sentence: str
+    refused: bool
+    returns: tuple[Step, ...]
+    stays: tuple[Stays, ...]
+
+
+@dataclass(frozen=True)
+class RollbackState:
+    """How a rollback stands: `back` of `wanted` circuits; `done` once all of them are, in a drill both ways."""
+
+    wanted: int
+    back: int
+    ended: bool
+    done: bool
+    sentence: str
+
+
 class Api:
     """The API at `url`, called with the function key `key`. Every method raises `ApiError`."""
 
@@ -144,6 +182,32 @@ class Api:
             entries += page.entries
         return AuditPage(head, tuple(entries))
 
+    def rollback_preview(self, stage: str, scope: str) -> RollbackPreview:
+        """What rolling back PLANT1/CIRC1, PLANT1, r-… or (an empty scope) all of a stage would do."""
+        query = {"stage": stage, "scope": scope}
+        return from_wire(RollbackPreview, self._call("GET", "/api/rollbacks", query=query))
+
+    def rollback(
+        self, stage: str, scope: str, reason: str, by: str, *, everything: bool = False, drill: bool = False
+    ) -> str:
+        """Start a rollback; its id."""
+        wish = {"stage": stage, "scope": scope, "reason": reason, "requester": by}
+        return str(self._call("POST", "/api/rollbacks", wish | {"all": everything, "drill": drill})["id"])
+
+    def rollback_state(self, id: str) -> RollbackState | None:
+        """How a rollback stands, `None` while the host has not taken it up."""
+        try:
+            return from_wire(RollbackState, self._call("GET", f"/api/rollbacks/{id}"))
+        except ApiError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+
+    def lift(self, stage: str, scope: str, reason: str, by: str) -> str:
+        """Let what was rolled back be deployed again; the sentence of it."""
+        wish = {"stage": stage, "scope": scope, "reason": reason, "requester": by}
+        return str(self._call("POST", "/api/lifts", wish)["sentence"])
+
     def _start(self, path: str, **fields: str) -> str:
         given = {name: value for name, value in fields.items() if value}
         return str(self._call("POST", path, given)["id"])
@@ -152,7 +216,7 @@ class Api:
         self,
         method: str,
         path: str,
-        body: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
         query: Mapping[str, str | int] | None = None,
     ) -> Any:
         try:

@@ -7,6 +7,7 @@ import typer
 from busbar.api import Snapshot
 from busbar.commands.audit import audit
 from busbar.commands.console import LOCAL_URL, Key, Url, ask, show, started, table
+from busbar.commands.rollback import drill, lift, rollback
 from busbar.domain.policies import Stage
 from busbar.domain.training import Verdict
 
@@ -15,6 +16,9 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 Ref = Annotated[str, typer.Option(help="Branch or commit; the default branch if left out.")]
 
 app.command()(audit)
+app.command()(rollback)
+app.command()(drill)
+app.command()(lift)
 
 
 @app.command()
