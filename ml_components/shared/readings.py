@@ -5,17 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
 
 from shared.circuit import Circuit
 from shared.errors import InputError
-from shared.storage import is_remote, open_table, read_below, resolve
-
-if TYPE_CHECKING:
-    from arro3.core import Table
+from shared.query import equal, moment, select, text
+from shared.storage import is_remote, read_below, resolve
 
 _EQUALITY = re.compile(r"""\s*col\(["'](\w+)["']\)\s*==\s*["']([^"']*)["']\s*""")
 
@@ -99,14 +96,14 @@ def load_series(
     the table is not there.
     """
     minutes = circuit.frequency_minutes
-    rows = _query(
+    rows = select(
         table_uri,
-        version,
         f"""
         SELECT sensor, to_unixtime(date_bin(INTERVAL '{minutes} minutes', time)) AS second, avg(value) AS value
-        FROM readings
-        WHERE {_of(circuit)} AND time >= TIMESTAMP '{_stamp(start)}' AND time < TIMESTAMP '{_stamp(end)}'
-        GROUP BY 1, 2""",  # noqa: S608 every text is quoted by _text
+        FROM rows
+        WHERE {_of(circuit)} AND time >= {moment(start)} AND time < {moment(end)}
+        GROUP BY 1, 2""",  # noqa: S608 every text is quoted
+        version,
     )
     if not rows.num_rows:
         return Series(start, timedelta(minutes=minutes), circuit.sensors, np.empty((0, len(circuit.sensors))))
@@ -116,10 +113,20 @@ def load_series(
     return _on_grid(circuit.sensors, sensors, positions, rows.column("value").to_numpy(), step)
 
 
+def load_grid(circuit: Circuit, table_uri: str, start: datetime, end: datetime) -> Series:
+    """The same for every step in [start, end), also where nothing was read at all."""
+    found = load_series(circuit, table_uri, start, end)
+    grid = np.full(((end - start) // found.step, len(found.sensors)), np.nan)
+    if len(found.values):
+        first = (found.start - start) // found.step
+        grid[max(first, 0) : first + len(found.values)] = found.values[max(-first, 0) :]
+    return Series(start, found.step, found.sensors, grid)
+
+
 def newest_reading(circuit: Circuit, table_uri: str, before: datetime) -> datetime | None:
     """When the circuit's newest reading before a moment was taken; None without one."""
-    where = f"{_of(circuit)} AND time < TIMESTAMP '{_stamp(before)}'"
-    rows = _query(table_uri, None, f"SELECT max(time) AS newest FROM readings WHERE {where}")  # noqa: S608 as above
+    where = f"{_of(circuit)} AND time < {moment(before)}"
+    rows = select(table_uri, f"SELECT max(time) AS newest FROM rows WHERE {where}")  # noqa: S608 as above
     [newest] = rows.column("newest").to_pylist()
     return newest
 
@@ -127,21 +134,10 @@ def newest_reading(circuit: Circuit, table_uri: str, before: datetime) -> dateti
 def _of(circuit: Circuit) -> str:
     """SQL condition: a finite reading of the circuit's sensors."""
     return (
-        f"plant_id = {_text(circuit.plant_id)} AND circuit_id = {_text(circuit.circuit_id)} "
-        f"AND sensor IN ({', '.join(map(_text, circuit.sensors))}) "
+        f"{equal(plant_id=circuit.plant_id, circuit_id=circuit.circuit_id)} "
+        f"AND sensor IN ({', '.join(map(text, circuit.sensors))}) "
         "AND value BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308"
     )
-
-
-def _query(table_uri: str, version: int | None, query: str) -> "Table":
-    from deltalake import QueryBuilder
-
-    table = open_table(table_uri, version)
-    if table is None:
-        raise InputError(
-            f"there is no Delta table at {table_uri}" + ("" if version is None else f", version {version}")
-        )
-    return QueryBuilder().register("readings", table).execute(query).read_all()
 
 
 def _on_grid(
@@ -152,11 +148,3 @@ def _on_grid(
     column = {name: index for index, name in enumerate(names)}
     grid[positions - first, [column[sensor] for sensor in sensors]] = values
     return Series(datetime.fromtimestamp(0, UTC) + first * step, step, names, grid)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds")

@@ -95,6 +95,11 @@ def latest_look_backs(values: np.ndarray, ends: np.ndarray, look_back: int, max_
     return _Filled.of(values, max_gap).look_backs(ends - look_back, look_back)
 
 
+def fill_short_gaps(values: np.ndarray, max_gap: int) -> np.ndarray:
+    """[rows, sensors] with gaps of at most `max_gap` rows interpolated: for looking back on what is over."""
+    return _Filled.of(values, max_gap).between
+
+
 @dataclass(frozen=True)
 class _Filled:
     last: np.ndarray  # [rows, sensors]: the last row at or before this one with a reading
