@@ -9,7 +9,7 @@ from activities import ACTIVITIES
 from busbar import wire
 from busbar.bootstrap import bind
 from busbar.durable import Orchestrations
-from busbar.web import approvals, audit, board, events, operations, rollbacks, webhooks
+from busbar.web import approvals, audit, board, events, evidence, operations, rollbacks, webhooks
 from busbar.web.responses import respond
 from orchestrators import ORCHESTRATORS
 
@@ -75,6 +75,11 @@ def show_circuit(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="runs/{id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def show_run(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(board.run_page)(req.route_params["id"], req.headers))
+
+
+@app.route(route="releases/{id}/evidence", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_evidence(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(evidence.show)(req.route_params["id"], req.headers))
 
 
 @app.route(route="audit", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)

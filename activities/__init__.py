@@ -15,6 +15,7 @@ from activities.assets import (
     register_merge,
     share_environment,
 )
+from activities.evidence import note_evidence, store_evidence, submit_evidence
 from activities.jobs import cancel_job, look_at_job, submit_merge, submit_training
 from activities.models import (
     evaluate_gates,
@@ -83,6 +84,9 @@ ACTIVITIES = (
     close_approval,
     compose_release,
     offer_release,
+    submit_evidence,
+    store_evidence,
+    note_evidence,
     note_run,
     note_commit,
 )

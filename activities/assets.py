@@ -92,6 +92,19 @@ def register_merge(
     return ComponentsRegistration()
 
 
+def register(
+    paths: Iterable[str], commit: str, repository: Repository, ml: MachineLearning
+) -> tuple[str, ...]:
+    """Register components of a commit in dev, those that are new: what each is now, `name:version`.
+
+    Raises `ConfigurationError` where a file is wrong or missing.
+    """
+    files = component_files(repository, commit)
+    environment = read_versioned(files, ENVIRONMENT).version
+    found = _create_components(Stage.DEV, files, paths, ml)
+    return tuple(f"{item.name}:{names.build(item.version, environment)}" for item in found)
+
+
 def share_environment(request: EnvironmentPromotion, *, repository: Repository, ml: MachineLearning) -> None:
     """Stage 2: the same environment in the registry."""
     files = component_files(repository, request.run.commit)
@@ -158,7 +171,7 @@ def _create_data(
             f"{circuit.key}: the sensor table has no version {'yet' if delta is None else delta}; "
             "merge raw files first (`busbar merge`)"
         )
-    folder = f"mltable/{name}/{version}/delta-{delta}"
+    folder = names.mltable_folder(name, version, delta)
     ml.write_file(Stage.DEV, f"{folder}/MLTable", _mltable(circuit.key, settings.sensor_table, delta))
     tags = {
         "plant_id": circuit.key.plant_id,

@@ -65,6 +65,7 @@ def register_model(request: ModelRequest, *, ml: MachineLearning, repository: Re
         circuit_config=circuit_config_path(training),
         metrics=request.evaluation.metrics,
         thresholds=circuit_at(repository, training.run.commit, training.key).thresholds,
+        delta_version=training.data.delta_version,
     )
 
 

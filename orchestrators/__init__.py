@@ -2,6 +2,7 @@
 
 from orchestrators.approval import approval
 from orchestrators.deploy_release import deploy_circuit, deploy_release
+from orchestrators.evidence import gather_evidence
 from orchestrators.merge_readings import merge_readings
 from orchestrators.promote_models import promote_environment, promote_model, promote_models
 from orchestrators.rollback import move_circuit, move_circuits, rollback
@@ -16,6 +17,7 @@ ORCHESTRATORS = (
     train_circuit,
     approval,
     promote_environment,
+    gather_evidence,
     promote_models,
     promote_model,
     deploy_release,

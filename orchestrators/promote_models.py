@@ -3,12 +3,16 @@
 from activities.assets import promote_components, share_environment
 from activities.models import look_in_registry, record_promoted, share_model
 from activities.questions import environment_question, release_question
+from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName
 from busbar.domain.steps import EnvironmentPromotion, ModelPromotion, Promotion, Release, ReleaseQuestion
 from busbar.domain.wording import counted
-from busbar.wire import Context, StepFailed, Steps, call, children, failures, sleep
+from busbar.wire import Context, StepFailed, Steps, call, children, failures, sleep, start, wait
 from orchestrators.approval import ask
+from orchestrators.evidence import gather_evidence
+
+EVIDENCE_SECONDS = 300.0  # then people are asked, and the notebook comes when it is ready
 
 
 def promote_environment(ctx: Context, request: EnvironmentPromotion) -> Steps[Promotion]:
@@ -23,7 +27,9 @@ def promote_environment(ctx: Context, request: EnvironmentPromotion) -> Steps[Pr
 
 
 def promote_models(ctx: Context, request: Release) -> Steps[Promotion]:
-    """Ask once for the release, then share each of its models and wait for it to appear."""
+    """Gather evidence, ask once for the release, then share each of its models and wait for it to appear."""
+    gathering = start(ctx, gather_evidence, request, names.evidence(request.id))
+    yield from wait(ctx, gathering, EVIDENCE_SECONDS)
     question = yield from call(ctx, release_question, ReleaseQuestion(request, GateName.REGISTRY_PROMOTION))
     verdict = yield from ask(ctx, question)
     if not verdict.approved:

@@ -18,6 +18,7 @@ from busbar.domain.audit import EMPTY, Entry, Head, chained
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.errors import NotFound, TemporarilyUnavailable, VersionConflict
 from busbar.domain.events import JobStatus
+from busbar.domain.evidence import EvidenceNote
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, Offer, RunRecord, ScoringRecord
 from busbar.domain.release import Pin, ReleaseSet
@@ -185,6 +186,30 @@ class FakeReleases(_Fake):
     def pin(self, key: CircuitKey, version: str) -> Pin | None:
         self._reach()
         return self._pins.get((key, version))
+
+
+@dataclass
+class FakeEvidence(_Fake):
+    _notes: dict[str, EvidenceNote] = field(default_factory=dict[str, EvidenceNote])
+    _pages: dict[str, bytes] = field(default_factory=dict[str, bytes])
+
+    def note(self, release_id: str) -> EvidenceNote | None:
+        self._reach()
+        return self._notes.get(release_id)
+
+    def save_note(self, note: EvidenceNote) -> None:
+        self._reach()
+        self._notes[note.release_id] = note
+
+    def page(self, release_id: str) -> bytes:
+        self._reach()
+        if release_id not in self._pages:
+            raise NotFound(f"no blob releases/{release_id}/evidence.html")
+        return self._pages[release_id]
+
+    def save_page(self, release_id: str, page: bytes) -> None:
+        self._reach()
+        self._pages[release_id] = page
 
 
 @dataclass
@@ -632,6 +657,12 @@ class FakeMachineLearning(_Fake):
     ) -> None:
         inputs = {"component": component, "mapping": mapping, "raw": raw, "readings": readings}
         self._submit(Stage.DEV, name, tags, inputs | {"compute": compute})
+
+    def submit_evidence(
+        self, name: str, *, component: str, release: str, compute: str, tags: Mapping[str, str]
+    ) -> None:
+        inputs = {"component": component, "release": release, "compute": compute}
+        self._submit(Stage.DEV, name, tags, inputs)
 
     def _submit(self, place: str, name: str, tags: Mapping[str, str], inputs: Mapping[str, Any]) -> None:
         self._reach()

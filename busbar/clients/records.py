@@ -102,7 +102,8 @@ class Records:
 
     def releases(self) -> list[str]:
         """The ids of all release sets, by id."""
-        return [name.removesuffix(".json") for name, _ in self._blobs.names(_RELEASES)]
+        files = (name for name, _ in self._blobs.names(_RELEASES) if name.endswith(".json"))
+        return [name.removesuffix(".json") for name in files]
 
     def save_offer(self, stage: Stage, offer: Offer) -> None:
         """A release set is ready for `stage`; the first offer's time counts, a repeat changes nothing."""

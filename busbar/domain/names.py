@@ -26,6 +26,11 @@ def data_asset(key: CircuitKey) -> str:
     return f"{key.plant_id}_{key.circuit_id}"
 
 
+def mltable_folder(asset: str, version: str, delta_version: int) -> str:
+    """Where the MLTable file of a data asset lies in the dev workspace's datastore."""
+    return f"mltable/{asset}/{version}/delta-{delta_version}"
+
+
 def data_version(cutoff: date, revision: int = 1) -> str:
     """`2025-12-09`, and `2025-12-09.2` where another Delta version was pinned for the same cutoff date."""
     return cutoff.isoformat() if revision == 1 else f"{cutoff.isoformat()}.{revision}"
@@ -62,6 +67,11 @@ def training_run(commit: str) -> str:
 
 def training_circuit(run: str, key: CircuitKey) -> str:
     return f"{run}-{key.plant_id}-{key.circuit_id}"
+
+
+def evidence(release: str) -> str:
+    """The orchestration and the job that make a release set's notebook."""
+    return f"evidence-{release}"
 
 
 def deployment_run(stage: Stage, release: str) -> str:

@@ -27,6 +27,7 @@ class Pin:
     circuit_config: str
     metrics: Metrics
     thresholds: Thresholds = NO_LIMITS
+    delta_version: int | None = None
 
     @property
     def scoring_build(self) -> str:

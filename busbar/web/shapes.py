@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from busbar.domain.approval import Dossier, Vote
 from busbar.domain.audit import Entry, Head
 from busbar.domain.circuits import CircuitKey, Person
+from busbar.domain.evidence import EvidenceNote
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
 from busbar.domain.release import ReleaseSet
@@ -40,6 +41,11 @@ class RecordReader(Protocol):
 class AuditReader(Protocol):
     def head(self) -> Head: ...
     def entries(self, first: int = ..., last: int = ...) -> list[Entry]: ...
+
+
+class EvidenceReader(Protocol):
+    def note(self, release_id: str) -> EvidenceNote | None: ...
+    def page(self, release_id: str) -> bytes: ...
 
 
 class ApprovalReader(Protocol):

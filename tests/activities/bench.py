@@ -24,6 +24,7 @@ from tests.fakes import (
     FakeApprovals,
     FakeAudit,
     FakeBlobs,
+    FakeEvidence,
     FakeMachineLearning,
     FakeMail,
     FakeRecords,
@@ -84,6 +85,7 @@ class Bench:
     ml: FakeMachineLearning = field(default_factory=FakeMachineLearning)
     blobs: FakeBlobs = field(default_factory=FakeBlobs)
     records: FakeRecords = field(default_factory=FakeRecords)
+    evidence: FakeEvidence = field(default_factory=FakeEvidence)
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     mail: FakeMail = field(default_factory=FakeMail)
     reports: FakeReports = field(default_factory=FakeReports)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.activities.bench import Bench
 
-CLIENTS = ("ml", "records", "blobs", "approvals", "mail", "repository", "reports", "audit")
+CLIENTS = ("ml", "records", "blobs", "evidence", "approvals", "mail", "repository", "reports", "audit")
 MANY = 100
 
 

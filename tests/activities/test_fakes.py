@@ -11,6 +11,7 @@ from busbar.clients.audit import Audit
 from busbar.clients.blobs import Blobs
 from busbar.clients.email import Mail
 from busbar.clients.event_grid import Events
+from busbar.clients.evidence import Evidence
 from busbar.clients.ledger import Ledger
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
@@ -25,6 +26,7 @@ PAIRS = [
     (fakes.FakeBlobs, Blobs, {"write_once"}),
     (fakes.FakeMail, Mail, set[str]()),
     (fakes.FakeEvents, Events, set[str]()),
+    (fakes.FakeEvidence, Evidence, set[str]()),
     (fakes.FakeLedger, Ledger, set[str]()),
     (fakes.FakeMachineLearning, MachineLearning, set[str]()),
     (fakes.FakeRecords, Records, set[str]()),

@@ -24,6 +24,7 @@ from activities.assets import (
     register_merge,
     share_environment,
 )
+from activities.evidence import note_evidence, store_evidence, submit_evidence
 from activities.jobs import cancel_job, look_at_job, submit_merge, submit_training
 from activities.models import (
     evaluate_gates,
@@ -50,6 +51,7 @@ from activities.serving import activate_deployment, create_deployment, look_at_d
 from busbar.domain.agenda import Action, agenda
 from busbar.domain.approval import ApprovalRequest
 from busbar.domain.events import JobStatus
+from busbar.domain.evidence import EvidenceNote, EvidenceStatus
 from busbar.domain.policies import GateName, Policies, Stage, TrainingPolicy
 from busbar.domain.records import RunStatus
 from busbar.domain.rollback import Scope, plan
@@ -65,6 +67,8 @@ from busbar.domain.steps import (
     EnvironmentPromotion,
     EnvironmentRegistration,
     EvaluationRequest,
+    EvidenceRequest,
+    EvidenceResult,
     JobRef,
     JobState,
     LongRunning,
@@ -110,6 +114,7 @@ def prepared(bench: Bench) -> Bench:
     bench.ml.ended(Stage.DEV, JOB.name)
     bench.ml.write_file(Stage.DEV, f"jobs/{JOB.name}/metrics.json", json.dumps(METRICS).encode())
     bench.ml.write_file(Stage.DEV, "jobs/score-1/summary.json", b'{"rows": 24}')
+    bench.ml.write_file(Stage.DEV, "jobs/evidence-r-1/evidence.html", b"<html>")
     bench.run(register_model, ModelRequest(training(), JOB, PASSED))
     return bench
 
@@ -229,6 +234,9 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     close_approval: asked,
     compose_release: outcomes,
     offer_release: lambda bench: StageDeployment(Stage.TEST, bench.release(pin())),
+    submit_evidence: lambda bench: EvidenceRequest(bench.release(pin()), "evidence-r"),
+    store_evidence: lambda bench: EvidenceResult("r-1", JobState("evidence-r-1", JobStatus.COMPLETED)),
+    note_evidence: lambda bench: EvidenceNote("r-1", EvidenceStatus.MISSING, "no reason"),
     note_run: lambda bench: RunNote(RUN, RunStatus.RUNNING, "reading"),
     notify_run_ended: ended,
     note_commit: lambda bench: CommitNote(COMMIT, "success", "done", RUN.id),

@@ -59,11 +59,13 @@ class Fleet:
         ml.create_environment(Stage.DEV, self.environment, "1.0.0", IMAGE, CONDA, "e1")
         ml.create_environment("registry", self.environment, "1.0.0", IMAGE, CONDA, "e1")
         self.train, self.training = unique("train_"), unique("training_")
+        self.notebook = unique("notebook_")
         self.score, self.scoring, self.merge = unique("score_"), unique("scoring_"), unique("merge_")
         write(folder / "shared" / "note.py", "TEXT = 'included'\n")
         self._training_components()
         self._scoring_components()
         self._merge_component()
+        self._notebook_component()
 
     def _training_components(self) -> None:
         inputs = """inputs:
@@ -205,6 +207,34 @@ command: >-
 """,
         )
         self.ml.create_component(Stage.DEV, file, "m1")
+
+    def _notebook_component(self) -> None:
+        code = """
+import pathlib, sys
+release, data, notebook, page = sys.argv[1:]
+pathlib.Path(notebook).write_text("{}")
+pathlib.Path(page).write_text(pathlib.Path(release).read_text() + data)
+"""
+        write(self.folder / "evidence" / "notebook" / "src" / "build.py", code)
+        file = write(
+            self.folder / "evidence" / "notebook" / "component.yaml",
+            f"""type: command
+name: {self.notebook}
+version: "1.0.0"
+environment: azureml:{self.environment}:1.0.0
+code: ./src
+inputs:
+  release: {{type: uri_file}}
+  workspace_data: {{type: string}}
+outputs:
+  notebook: {{type: uri_file}}
+  page: {{type: uri_file}}
+command: >-
+  python build.py ${{{{inputs.release}}}} ${{{{inputs.workspace_data}}}}
+  ${{{{outputs.notebook}}}} ${{{{outputs.page}}}}
+""",
+        )
+        self.ml.create_component(Stage.DEV, file, "n1")
 
     def data(self) -> str:
         """A data asset, as `name:version`."""
@@ -389,6 +419,23 @@ def test_a_merge_runs(fleet: Fleet):
     state = fleet.ml.job(Stage.DEV, job)
     assert state is not None
     assert state.tags["orchestration_id"] == "merge"
+
+
+def test_an_evidence_notebook_is_made(fleet: Fleet):
+    job = unique("evidence-")
+    fleet.ml.write_file(Stage.DEV, f"evidence/{job}/release.json", b"the release")
+    for _ in range(2):
+        fleet.ml.submit_evidence(
+            job,
+            component=f"{fleet.notebook}:1.0.0",
+            release=f"evidence/{job}/release.json",
+            compute="training-cluster",
+            tags={"orchestration_id": "evidence"},
+        )
+    assert fleet.finished(job) is JobStatus.COMPLETED
+    page = fleet.ml.read_file(Stage.DEV, f"jobs/{job}/evidence.html")
+    assert page == b"the releaseazureml://datastores/workspaceblobstore/paths/"
+    assert fleet.ml.read_file(Stage.DEV, f"jobs/{job}/evidence.ipynb") == b"{}"
 
 
 def test_a_model_is_registered_once_and_listed(fleet: Fleet, trained: str, model: str):

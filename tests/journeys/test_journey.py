@@ -88,6 +88,15 @@ def test_dev_is_deployed_unasked(stack: Stack, trained: Trained) -> None:
     assert "2 trained" in trained.status[1]
 
 
+def test_the_evidence_notebook_is_there_when_people_are_asked(stack: Stack, approved: Approved) -> None:
+    page = stack.functions.get(f"/releases/{approved.run.release_id}/evidence")
+    assert page.status_code == 200, page.text
+    assert page.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert "2 models of 1 plant" in page.text
+    assert page.text.count("data:image/png;base64,") == 2
+    assert all(str(key) in page.text for key in KEYS)
+
+
 def test_links_show_and_decide_once(approved: Approved) -> None:
     assert approved.answers == {
         "look": 200,

@@ -8,6 +8,7 @@ from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Outcome
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import Rejected
 from busbar.domain.events import JobStatus
+from busbar.domain.evidence import EvidenceNote
 from busbar.domain.policies import Backoff, GateName, Policies, PropagationPolicy, Stage
 from busbar.domain.records import RunStatus
 from busbar.domain.release import ReleaseSet
@@ -22,7 +23,10 @@ from busbar.domain.steps import (
     DeploymentPlan,
     EnvironmentPromotion,
     EnvironmentRegistration,
+    EvidenceRequest,
+    EvidenceResult,
     FleetRead,
+    JobRef,
     JobState,
     ModelPromotion,
     PlanRequest,
@@ -65,6 +69,7 @@ class Journey(AzureML):
         self.notes: list[RunNote] = []
         self.told: list[RunStatus] = []
         self.commit_notes: list[CommitNote] = []
+        self.evidence_notes: list[EvidenceNote] = []
         self.release: ReleaseSet | None = None
 
     def look(self, job: str) -> JobState:
@@ -74,7 +79,14 @@ class Journey(AzureML):
         self.verdicts[gate] = ApprovalVerdict("", outcome, f"{outcome} by somebody", excluded)
 
     def activities(self) -> list[Callable[[Any], Any]]:
-        return [*super().activities(), *self._plan(), *self._training(), *self._approvals(), *self._release()]
+        return [
+            *super().activities(),
+            *self._plan(),
+            *self._training(),
+            *self._approvals(),
+            *self._evidence(),
+            *self._release(),
+        ]
 
     def _plan(self) -> list[Callable[[Any], Any]]:
         def read_fleet(request: TrainingRun) -> FleetRead:
@@ -151,6 +163,17 @@ class Journey(AzureML):
 
     def _question(self, id: str, gate: GateName) -> ApprovalRequest:
         return ApprovalRequest(id, gate, "s", "t", "digest", "requester", (), 1, LATER)
+
+    def _evidence(self) -> list[Callable[[Any], Any]]:
+        def submit_evidence(request: EvidenceRequest) -> JobRef:
+            return JobRef(Stage.DEV, f"evidence-{request.release.id}")
+
+        def store_evidence(request: EvidenceResult) -> None: ...
+
+        def note_evidence(request: EvidenceNote) -> None:
+            self.evidence_notes.append(request)
+
+        return [submit_evidence, store_evidence, note_evidence]
 
     def _release(self) -> list[Callable[[Any], Any]]:
         def compose_release(request: ReleaseRequest) -> Release:

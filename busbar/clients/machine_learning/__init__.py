@@ -1,13 +1,14 @@
 """Azure ML: the workspaces of the three stages and the registry. Adding an operation is a method in a module here."""
 
 from busbar.clients.machine_learning.assets import Assets
+from busbar.clients.machine_learning.checks import Checks
 from busbar.clients.machine_learning.endpoints import Endpoints
 from busbar.clients.machine_learning.models import Models, ModelState
 
 __all__ = ["MachineLearning", "ModelState"]
 
 
-class MachineLearning(Assets, Models, Endpoints):
+class MachineLearning(Assets, Models, Checks, Endpoints):
     """Everything Busbar asks of Azure ML. A `place` is a stage's value, or "registry".
 
     Long operations are started, never awaited. Every create looks for its own effect first: the same content is

@@ -1,6 +1,7 @@
 """What orchestrators and activities hand each other. Everything is small: big things are read again where needed."""
 
 from busbar.domain.steps.approvals import Question, Reminder
+from busbar.domain.steps.evidence import EvidenceRequest, EvidenceResult
 from busbar.domain.steps.releases import (
     CircuitDeployment,
     DeploymentPlan,
@@ -70,6 +71,8 @@ __all__ = [
     "EnvironmentRegistration",
     "Evaluation",
     "EvaluationRequest",
+    "EvidenceRequest",
+    "EvidenceResult",
     "FleetRead",
     "JobRef",
     "JobState",

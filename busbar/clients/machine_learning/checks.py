@@ -1,0 +1,42 @@
+"""Jobs that look at models: the evidence notebook of a release set."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from busbar.clients.machine_learning.jobs import Jobs, job_output
+from busbar.clients.machine_learning.workspaces import datastore_uri, split_version
+from busbar.domain.policies import Stage
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import Job
+
+
+class Checks(Jobs):
+    def submit_evidence(
+        self, name: str, *, component: str, release: str, compute: str, tags: Mapping[str, str]
+    ) -> None:
+        """Start the making of an evidence notebook in dev, unless a job of that name is there.
+
+        `component` is `name:version`, `release` a path in the datastore. Outputs land in `jobs/<name>/`:
+        `evidence.ipynb`, `evidence.html`.
+        """
+        from azure.ai.ml import Input, Output
+        from azure.ai.ml.dsl import pipeline
+
+        def build() -> "Job":
+            notebook: Any = self._client(Stage.DEV).components.get(*split_version(component))
+
+            def gathering() -> dict[str, Any]:  # the SDK cannot submit a registered command by itself
+                release_set = Input(type="uri_file", path=datastore_uri(release))
+                step = notebook(release=release_set, workspace_data=datastore_uri(""))
+                return {"notebook": step.outputs.notebook, "page": step.outputs.page}
+
+            job: Any = pipeline(gathering)()
+            job.name, job.display_name, job.experiment_name = name, name, "evidence"
+            job.settings.default_compute, job.tags = compute, dict(tags)
+            for output, file in (("notebook", "evidence.ipynb"), ("page", "evidence.html")):
+                place = datastore_uri(job_output(name, file))
+                setattr(job.outputs, output, Output(type="uri_file", path=place))
+            return job
+
+        self._submit(name, tags, build)
