@@ -20,7 +20,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.extend(map(str, Path(__file__).resolve().parents[3:4]))
 
 import numpy as np
-from detector import MIN_DAYS, WINDOW_DAYS, Findings, Stretch, detect, guard, window_days
+from detector import MIN_DAYS, WINDOW_DAYS, Detector, Findings, Stretch, guard, window_days
 from history import earlier_findings, remember
 from shared.circuit import Circuit, load_circuit
 from shared.errors import LOG, InputError, run_command
@@ -113,7 +113,7 @@ def _look(circuit: Circuit, reference: Stretch, current: Stretch) -> Findings:
     """Data quality alone where the reference is too short for more."""
     days = len(reference.values) // reference.rows_a_day
     if window_days(days) is not None:
-        return detect(circuit.sensors, reference, current)
+        return Detector(circuit.sensors, reference).judge(current)
     found = guard(circuit.sensors, reference, current)[0]
     sentence = (
         f"{circuit.name} has {days} days of readings before its cutoff date; judging drift needs {MIN_DAYS}"

@@ -55,16 +55,30 @@ def window_days(reference_days: int) -> int | None:
     return next((days for days in WINDOW_DAYS if reference_days // days >= MIN_BLOCKS), None)
 
 
-def detect(sensors: tuple[str, ...], reference: Stretch, current: Stretch) -> Findings:
-    """Guard, data drift and residual drift of `current`, as long as one block of the `reference`."""
-    found, usable = guard(sensors, reference, current)
-    blocks, now = _standardised(reference, current)
-    for index, sensor in enumerate(sensors):
-        if usable[index]:
-            _data_drift(found, sensor, blocks[..., index], now[:, index])
-    if usable.any():
-        _residual_drift(found, sensors, usable, blocks, now, reference.minutes)
-    return found
+@dataclass(frozen=True)
+class Detector:
+    """What the reference of some sensors lets expect of a window; fitted once, many windows can be judged."""
+
+    sensors: tuple[str, ...]
+    reference: Stretch
+    channels: dict[bytes, ResidualChannel] = field(default_factory=dict)
+
+    def judge(self, current: Stretch) -> Findings:
+        """Guard, data drift and residual drift of `current`: whole days, of which the reference holds eight times."""
+        found, usable = guard(self.sensors, self.reference, current)
+        blocks, now = _standardised(self.reference, current)
+        for index in np.flatnonzero(usable):
+            _data_drift(found, self.sensors[index], blocks[..., index], now[:, index])
+        if usable.any():
+            _residual_drift(found, self.sensors, usable, self._channel(blocks, usable), now)
+        return found
+
+    def _channel(self, blocks: np.ndarray, usable: np.ndarray) -> ResidualChannel:
+        key = usable.tobytes() + bytes(str(blocks.shape), "ascii")
+        if key not in self.channels:
+            day = time_of_day(blocks.shape[1], self.reference.minutes)
+            self.channels[key] = ResidualChannel.fit(blocks, usable, day)
+        return self.channels[key]
 
 
 def guard(sensors: tuple[str, ...], reference: Stretch, current: Stretch) -> tuple[Findings, np.ndarray]:
@@ -163,11 +177,9 @@ def _residual_drift(
     found: Findings,
     sensors: tuple[str, ...],
     usable: np.ndarray,
-    blocks: np.ndarray,
+    channel: ResidualChannel,
     current: np.ndarray,
-    minutes: int,
 ) -> None:
-    channel = ResidualChannel.fit(blocks, usable, time_of_day(len(current), minutes))
     for index in np.flatnonzero(usable):
         statistic, calibration = channel.statistic(current, int(index)), channel.calibration
         if statistic is None or np.isnan(calibration.mean[index]) or not calibration.deviation[index] > 0:

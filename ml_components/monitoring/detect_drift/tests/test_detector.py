@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from calibration import Calibration, independent_values, student_quantile
-from detector import Findings, Stretch, detect, prediction_drift, window_days
+from detector import Detector, Findings, Stretch, prediction_drift, window_days
 from verdict import Kind
 
 SENSORS = ("a", "b", "c", "d")
@@ -22,14 +22,14 @@ def _plant(days: int, seed: int = 0) -> np.ndarray:
 
 
 def _findings(reference: np.ndarray, current: np.ndarray) -> list[tuple[str | None, Kind]]:
-    found = detect(SENSORS, Stretch(reference, 60), Stretch(current, 60))
+    found = Detector(SENSORS, Stretch(reference, 60)).judge(Stretch(current, 60))
     return [(one.finding.sensor, one.kind) for one in found.observed]
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_undrifted_weeks_alarm_nobody_though_raw_ks_would(seed: int) -> None:
     values = _plant(378, seed)
-    found = detect(SENSORS, Stretch(values[: 364 * DAY], 60), Stretch(values[364 * DAY :], 60))
+    found = Detector(SENSORS, Stretch(values[: 364 * DAY], 60)).judge(Stretch(values[364 * DAY :], 60))
     assert found.observed == []
     assert min(figures["data"]["raw_p"] for figures in found.sensors.values()) < 1e-6
 
@@ -62,7 +62,7 @@ def test_constant_and_missing_references_are_not_judged() -> None:
     reference, current = values[: 364 * DAY].copy(), values[364 * DAY :].copy()
     reference[:, 1] = np.nan
     current[:, 0] += 1e-9 * np.arange(len(current))
-    found = detect(SENSORS, Stretch(reference, 60), Stretch(current, 60))
+    found = Detector(SENSORS, Stretch(reference, 60)).judge(Stretch(current, 60))
     assert [(one.name, one.sensor) for one in found.not_judged] == [("constant", "a"), ("no-reference", "b")]
     assert [(one.finding.name, one.finding.sensor) for one in found.observed] == [("range", "a")]
 
