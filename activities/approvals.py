@@ -9,7 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from activities.clock import now
+from busbar import audited
 from busbar.clients.approvals import Approvals
+from busbar.clients.audit import Audit
 from busbar.clients.email import Mail
 from busbar.clients.records import Records
 from busbar.domain.approval import (
@@ -39,17 +41,29 @@ _OPERATION = {
 
 
 def ask_approvers(
-    request: ApprovalRequest, *, approvals: Approvals, records: Records, mail: Mail, settings: Settings
+    request: ApprovalRequest,
+    *,
+    approvals: Approvals,
+    records: Records,
+    mail: Mail,
+    audit: Audit,
+    settings: Settings,
 ) -> None:
     """Store the request and mail each approver a link of their own. A repeat stores and sends the same."""
     people = eligible(request.approvers, request.requester)
     approvals.create(request, _hashes(request, people, settings))
     letters = _letters(_stored(request, approvals), people, NoticeKind.ASKED, 0, records, settings)
-    approvals.notice(request.id, _sent(letters, NoticeKind.ASKED, 0, mail))
+    _record(request, _sent(letters, NoticeKind.ASKED, 0, mail), approvals, audit)
 
 
 def remind_approvers(
-    request: Reminder, *, approvals: Approvals, records: Records, mail: Mail, settings: Settings
+    request: Reminder,
+    *,
+    approvals: Approvals,
+    records: Records,
+    mail: Mail,
+    audit: Audit,
+    settings: Settings,
 ) -> None:
     """Mail those who have not voted their link again, once for each reminder."""
     asked, number = request.request, request.due.number
@@ -59,11 +73,17 @@ def remind_approvers(
     people = tuple(person for person in able if person.object_id not in voted)
     if dossier.verdict is None:
         letters = _letters(dossier, people, NoticeKind.REMINDED, number, records, settings)
-        approvals.notice(asked.id, _sent(letters, NoticeKind.REMINDED, number, mail))
+        _record(asked, _sent(letters, NoticeKind.REMINDED, number, mail), approvals, audit)
 
 
 def escalate_approval(
-    request: Reminder, *, approvals: Approvals, records: Records, mail: Mail, settings: Settings
+    request: Reminder,
+    *,
+    approvals: Approvals,
+    records: Records,
+    mail: Mail,
+    audit: Audit,
+    settings: Settings,
 ) -> None:
     """Let the people that the policy escalates to vote as well, each by a link of their own."""
     asked = request.request
@@ -71,7 +91,7 @@ def escalate_approval(
     if dossier.verdict is None:
         approvals.link(asked.id, _hashes(asked, people, settings))
         letters = _letters(dossier, people, NoticeKind.ESCALATED, 0, records, settings)
-        approvals.notice(asked.id, _sent(letters, NoticeKind.ESCALATED, 0, mail))
+        _record(asked, _sent(letters, NoticeKind.ESCALATED, 0, mail), approvals, audit)
 
 
 def count_votes(request: ApprovalRequest, *, approvals: Approvals) -> ApprovalVerdict:
@@ -80,12 +100,18 @@ def count_votes(request: ApprovalRequest, *, approvals: Approvals) -> ApprovalVe
     return dossier.verdict or count(request, dossier.votes)
 
 
-def close_approval(request: ApprovalRequest, *, approvals: Approvals) -> ApprovalVerdict:
-    """End it: as the votes say, or as expired. A late click then reads who decided."""
-    verdict = approvals.conclude(request.id).verdict
-    if verdict is None:
+def close_approval(request: ApprovalRequest, *, approvals: Approvals, audit: Audit) -> ApprovalVerdict:
+    """End it: as the votes say, or as expired. A late click then reads who decided.
+
+    What a vote's own page could not write into the audit log is written now.
+    """
+    dossier = approvals.conclude(request.id)
+    if dossier.verdict is None:
         raise NotFound(f"approval {request.id} was closed without a verdict")
-    return verdict
+    for vote in dossier.votes:
+        audited.voted(request, vote, audit)
+    audited.decided(request, dossier.verdict, audit)
+    return dossier.verdict
 
 
 def approval_token(request: ApprovalRequest, object_id: str, settings: Settings) -> str:
@@ -107,6 +133,13 @@ def _stored(request: ApprovalRequest, approvals: Approvals) -> Dossier:
     if dossier is None:
         raise NotFound(f"approval {request.id} is not on record")
     return dossier
+
+
+def _record(request: ApprovalRequest, notice: Notice, approvals: Approvals, audit: Audit) -> None:
+    """Put a round of mails on record; of a repeat the first counts."""
+    known = approvals.notice(request.id, notice).notices
+    first = next(one for one in known if (one.kind, one.number) == (notice.kind, notice.number))
+    audited.mailed(request, first, audit)
 
 
 def _hashes(request: ApprovalRequest, people: tuple[Person, ...], settings: Settings) -> dict[str, str]:

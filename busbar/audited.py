@@ -4,7 +4,15 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Choice, Vote
+from busbar.domain.approval import (
+    ApprovalRequest,
+    ApprovalVerdict,
+    Choice,
+    Notice,
+    NoticeKind,
+    Vote,
+    described,
+)
 from busbar.domain.audit import Entry
 
 
@@ -33,7 +41,7 @@ def voted(request: ApprovalRequest, vote: Vote, audit: AuditLog) -> None:
         kind="vote",
         subject=request.id,
         actor=vote.login,
-        sentence=f"{vote.login} {did} {request.subject}{left_out}{because}",
+        sentence=f"{described(request, vote.login)} {did} {request.subject}{left_out}{because}",
         details=_bound(request) | _ballot(vote),
     )
 
@@ -52,6 +60,24 @@ def vote_refused(subject: str, actor: str, problem: str, audit: AuditLog, attemp
         actor=actor,
         sentence=f"a vote by {actor} was refused: {problem}",
         details={"attempt": attempt},
+    )
+
+
+def mailed(request: ApprovalRequest, notice: Notice, audit: AuditLog) -> None:
+    """A round of mails: who was asked, reminded, or may vote as well from now on."""
+    number = f" ({notice.number})" if notice.number else ""
+    escalated = notice.kind is NoticeKind.ESCALATED
+    done = "escalated to" if escalated else f"{notice.kind}{number}:"
+    logins = notice.logins if escalated else (described(request, login) for login in notice.logins)
+    names = ", ".join(logins) or "nobody"
+    failed = f"; not reached: {'; '.join(notice.failed)}" if notice.failed else ""
+    audit.append(
+        id=f"{notice.kind}-{notice.number}-{request.id}",
+        kind=f"approval-{notice.kind}",
+        subject=request.id,
+        actor=f"gate {request.gate}",
+        sentence=f"{request.subject}: {done} {names}{failed}",
+        details=_bound(request) | {"expires_at": request.expires_at},
     )
 
 

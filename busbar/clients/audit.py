@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ class Audit:
 
     def __init__(self, settings: Settings, table: str = "audit", now: Callable[[], datetime] = _now):
         self._log = Tables(settings)[table]
+        self._turn = threading.Lock()  # writers of one process queue here rather than at the table
         self._now = now
 
     def append(
@@ -50,7 +52,12 @@ class Audit:
         """
         said = {"id": id, "kind": kind, "subject": subject, "actor": actor, "sentence": sentence}
         plain = json.loads(json.dumps(to_wire(dict(details))))
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        with self._turn:
+            return self._follow(said, plain)
+
+    def _follow(self, said: Mapping[str, str], plain: Mapping[str, Any]) -> Entry:
+        """Write what follows the head, whatever it has become."""
+        id, deadline = said["id"], time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:
             row, head = self._end()
             entry = chained(head, self._now().isoformat(timespec="seconds"), **said, details=plain)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from busbar import pages
+from busbar import audited, pages
+from busbar.audited import AuditLog
 from busbar.domain.approval import ApprovalRequest, Dossier, Outcome, Vote, eligible, instant
 from busbar.domain.circuits import Person
-from busbar.domain.errors import BadRequest, Conflict, TemporarilyUnavailable
+from busbar.domain.errors import BadRequest, BusbarError, Conflict, TemporarilyUnavailable
 from busbar.domain.release import ReleaseSet
 from busbar.pages import LinkState
 from busbar.web import ballots
@@ -24,11 +25,14 @@ UNKNOWN_LINK = "This link leads to no approval request. Open the one in your own
 
 
 class _Refusal(Exception):
-    """The link shows nothing: `reply` says why."""
+    """The link shows nothing: `reply` says why. `actor` is whom the link was mailed to, where that is known."""
 
-    def __init__(self, status: int, title: str, text: str):
+    def __init__(
+        self, status: int, title: str, text: str, *, subject: str = "an unknown link", actor: str = "somebody"
+    ):
         super().__init__(title)
         self.reply = Reply.message(status, title, text, PRIVATE)
+        self.subject, self.actor, self.problem = subject, actor, title.lower()
 
 
 def show(
@@ -51,13 +55,18 @@ def vote(
     *,
     approvals: ApprovalStore,
     records: RecordReader,
+    audit: AuditLog,
     settings: SignInSettings,
 ) -> Reply:
     """POST /approvals/{token}: cast this link's one vote; if it decides, `wake` the orchestration of the request.
 
-    Wakes on a later click as well: the first waking may have been lost.
+    Wakes on a later click as well: the first waking may have been lost. Votes and refusals are audited.
     """
-    return _answer(lambda: _vote(token, body, headers, wake, approvals, records, settings))
+
+    def look() -> pages.ApprovalView:
+        return _look(token, headers, approvals, records, settings)
+
+    return _answer(lambda: _vote(look, body, wake, approvals, audit))
 
 
 def find_lost_votes(wake: Callable[[str], None], *, approvals: ApprovalReader) -> list[str]:
@@ -80,31 +89,62 @@ def _answer(handle: Callable[[], Reply]) -> Reply:
 
 
 def _vote(
-    token: str,
+    look: Callable[[], pages.ApprovalView],
     body: bytes,
-    headers: Mapping[str, str],
     wake: Callable[[str], None],
     approvals: ApprovalStore,
-    records: RecordReader,
-    settings: SignInSettings,
+    audit: AuditLog,
 ) -> Reply:
-    view = _look(token, headers, approvals, records, settings)
+    try:
+        view = look()
+    except _Refusal as refused:
+        told = (refused.subject, refused.actor, refused.problem)
+        hour = f"{datetime.now(UTC):%Y-%m-%dT%H}"  # so that nobody fills the log with invented links
+        _write(lambda: audited.vote_refused(*told, audit, hour))
+        raise
     if view.state is not LinkState.OPEN:
         if view.verdict:
             wake(view.request.id)
-        return _page(view, 410)
+        return _refused(view, _closed(view), audit, 410)
     try:
         ballot = ballots.read(body, view)
+    except ballots.Foreign as problem:
+        return _refused(ballots.refilled(view, body, str(problem)), str(problem), audit, 400)
     except BadRequest as problem:
         return _page(ballots.refilled(view, body, str(problem)), 400)
+    vote = _vote_of(view, ballot)
     try:
-        dossier = approvals.cast(_vote_of(view, ballot))
+        dossier = approvals.cast(vote)
     except Conflict as refusal:
-        now = _look(token, headers, approvals, records, settings)
-        return _page(replace(now, problem=str(refusal)) if now.state is LinkState.OPEN else now, 410)
+        now = look()
+        again = replace(now, problem=str(refusal)) if now.state is LinkState.OPEN else now
+        return _refused(again, str(refusal), audit, 410)
     if dossier.verdict:
         wake(view.request.id)
+    _write(lambda: audited.voted(view.request, vote, audit))
     return _page(replace(view, state=LinkState.VOTED, votes=dossier.votes, verdict=dossier.verdict))
+
+
+def _refused(view: pages.ApprovalView, problem: str, audit: AuditLog, status: int) -> Reply:
+    _write(lambda: audited.vote_refused(view.request.id, view.person.login, problem, audit))
+    return _page(view, status)
+
+
+def _closed(view: pages.ApprovalView) -> str:
+    """Why a link that shows its request takes no vote."""
+    if view.verdict:
+        return f"the request is decided already: {view.verdict.sentence}"
+    if view.state is LinkState.VOTED:
+        return f"{view.person.login} has voted already"
+    return f"the request expired at {view.request.expires_at}"
+
+
+def _write(entry: Callable[[], None]) -> None:
+    """Write into the audit log; while it does not answer the vote stands, and is written when the request closes."""
+    try:
+        entry()
+    except BusbarError:
+        log.exception("the audit log could not be written")
 
 
 def _look(
@@ -126,7 +166,7 @@ def _look(
         person=person,
         state=_state(dossier, person),
         csrf=ballots.csrf(token, request),
-        release=_evidence(request, records),
+        release=_evidence(request, person, records),
         circuits=tuple(records.circuits()),
         deployments=tuple(records.deployments()),
         votes=dossier.votes,
@@ -139,16 +179,20 @@ def _check_person(
     request: ApprovalRequest, person: Person, headers: Mapping[str, str], settings: SignInSettings
 ) -> None:
     """The requester never decides; where the platform signs people in, the link works for its owner only."""
+    whose = {"subject": request.id, "actor": person.login}
     if not eligible((person,), request.requester):
         raise _Refusal(
-            403, "Not yours to decide", "You asked for this yourself: somebody else has to decide it."
+            403,
+            "Not yours to decide",
+            "You asked for this yourself: somebody else has to decide it.",
+            **whose,
         )
     signed_in = header(headers, "X-MS-CLIENT-PRINCIPAL-ID")  # anybody can send it where the platform does not
     if settings.easy_auth and signed_in != person.object_id:
         text = (
             "This link was mailed to somebody else. Sign in as the person who got it, or open your own mail."
         )
-        raise _Refusal(403, "Not your link", text)
+        raise _Refusal(403, "Not your link", text, **whose)
 
 
 def _state(dossier: Dossier, person: Person) -> LinkState:
@@ -160,7 +204,7 @@ def _state(dossier: Dossier, person: Person) -> LinkState:
     return LinkState.VOTED if voted else LinkState.OPEN
 
 
-def _evidence(request: ApprovalRequest, records: RecordReader) -> ReleaseSet | None:
+def _evidence(request: ApprovalRequest, person: Person, records: RecordReader) -> ReleaseSet | None:
     """The release set that the request is bound to; nobody decides on evidence that is gone or differs."""
     if request.release_id is None:
         return None
@@ -170,7 +214,7 @@ def _evidence(request: ApprovalRequest, records: RecordReader) -> ReleaseSet | N
             f"Release set {request.release_id} is {'not in the store' if release is None else 'not what was asked'}"
             f" (request {request.id}). A platform engineer can look at the container `releases`; a rerun asks anew."
         )
-        raise _Refusal(409, "The evidence is not there", text)
+        raise _Refusal(409, "The evidence is not there", text, subject=request.id, actor=person.login)
     return release
 
 

@@ -15,6 +15,10 @@ MAX_BODY = 64 * 1024
 MAX_REASON = 1000
 
 
+class Foreign(BadRequest):
+    """A form that is not of the page it was sent to: nobody filled it in there."""
+
+
 @dataclass(frozen=True)
 class Ballot:
     """A decision as it was written down."""
@@ -31,10 +35,10 @@ def csrf(token: str, request: ApprovalRequest) -> str:
 
 
 def read(body: bytes, view: pages.ApprovalView) -> Ballot:
-    """The decision in a form; raises `BadRequest` naming the field."""
+    """The decision in a form; raises `BadRequest` naming the field, `Foreign` where the page's secret is not in it."""
     fields = _fields(body)
     if not hmac.compare_digest(_one(fields, "csrf").encode(), view.csrf.encode()):
-        raise BadRequest("csrf", "this form is not of this page: look at the evidence below and decide here")
+        raise Foreign("csrf", "this form is not of this page: look at the evidence below and decide here")
     try:
         choice = Choice(_one(fields, "choice"))
     except ValueError as error:

@@ -137,6 +137,28 @@ def test_closing_without_a_decision_is_the_expiry(bench: Bench):
         vote(bench, question, 1)
 
 
+def test_what_happened_is_audited_and_a_vote_that_could_not_be_is_when_it_closes(bench: Bench):
+    question = ask(bench)
+    bench.run(ask_approvers, question)
+    bench.run(remind_approvers, reminder(question))
+    bench.run(escalate_approval, escalation(question))
+    vote(bench, question, 0)
+    vote(bench, question, 1)
+    bench.run(close_approval, question)
+    subject = question.subject
+    assert [(entry.kind, entry.sentence) for entry in bench.audit.entries()] == [
+        ("approval-asked", f"{subject}: asked: platform-lead, senior-engineer, plant-lead"),
+        ("approval-reminded", f"{subject}: reminded (1): platform-lead, senior-engineer, plant-lead"),
+        (
+            "approval-escalated",
+            f"{subject}: escalated to ml-lead, ml-lead-deputy",
+        ),
+        ("vote", f"platform-lead approved {subject}"),
+        ("vote", f"senior-engineer approved {subject}"),
+        ("verdict", f"{subject}: approved by platform-lead and senior-engineer"),
+    ]
+
+
 # --- reminders and escalation -----------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """Approval links end to end over fakes: who may vote, once, on what was shown, and whom it wakes."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from typing import Any
@@ -10,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from activities.approvals import approval_token, token_hash
 from busbar.domain.approval import ApprovalRequest, Choice, Dossier, Vote
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.release import ReleaseSet
 from busbar.web import approvals, ballots
 from busbar.web.reply import Reply
-from tests.fakes import FakeApprovals, FakeRecords
+from tests.activities.bench import SETTINGS as BENCH
+from tests.fakes import FakeApprovals, FakeAudit, FakeRecords
 from tests.pages import samples
 
 CIRC1, CIRC2 = CircuitKey("PLANT1", "CIRC1"), CircuitKey("PLANT1", "CIRC2")
@@ -52,6 +55,7 @@ class Desk:
     sign_in: SignIn = SignIn()
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     records: FakeRecords = field(default_factory=FakeRecords)
+    audit: FakeAudit = field(default_factory=FakeAudit)
     woken: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
@@ -88,6 +92,7 @@ class Desk:
             self.woken.append,
             approvals=self.approvals,
             records=self.records,
+            audit=self.audit,
             settings=self.sign_in,
         )
 
@@ -102,6 +107,10 @@ class Desk:
     @property
     def cast(self) -> dict[str, str]:
         return {vote.login: vote.choice for vote in self.dossier.votes}
+
+    @property
+    def audited(self) -> list[str]:
+        return [entry.sentence for entry in self.audit.entries()]
 
     @property
     def dossier(self) -> Dossier:
@@ -334,3 +343,160 @@ def test_nobody_decides_on_evidence_that_is_gone_or_differs(stored: bool):
     desk.records.damage(desk.release.id, other if stored else None)
     assert desk.show(token(samples.LEAD)).status == 409
     assert desk.post(token(samples.LEAD), b"choice=approve").status == 409
+
+
+# --- the audit log ----------------------------------------------------------------------------------------
+
+
+def test_votes_are_audited():
+    desk = Desk()
+    desk.vote(samples.LEAD, exclude=[str(CIRC1)])
+    desk.vote(samples.OPERATOR, "reject", reason="too early")
+    subject = desk.request.subject
+    assert desk.audited == [
+        f"ml-lead approved {subject}, leaving out PLANT1/CIRC1",
+        f"operator rejected {subject}: too early",
+    ]
+
+
+def expired_desk() -> Desk:
+    return Desk(expires_at="2025-01-01T00:00:00+00:00")
+
+
+def voted_desk() -> Desk:
+    desk = Desk()
+    desk.vote(samples.LEAD)
+    return desk
+
+
+def decided_desk() -> Desk:
+    desk = Desk()
+    desk.vote(samples.OPERATOR, "reject", reason="no")
+    return desk
+
+
+def changed_desk() -> Desk:
+    desk = Desk()
+    other = samples.release((samples.record(CIRC1, samples.metrics(mae=2.0)),))
+    desk.records.damage(desk.release.id, other)
+    return desk
+
+
+LEAD, APPROVE = token(samples.LEAD), b"choice=approve"
+REFUSED = [
+    (Desk, "a" * 43, 404, "a vote by somebody was refused: no such approval"),
+    (Desk, token(samples.SCIENTIST), 403, "a vote by scientist was refused: not yours to decide"),
+    (lambda: Desk(sign_in=SignIn(True)), LEAD, 403, "a vote by ml-lead was refused: not your link"),
+    (voted_desk, LEAD, 410, "a vote by ml-lead was refused: ml-lead has voted already"),
+    (expired_desk, LEAD, 410, "a vote by ml-lead was refused: the request expired at 2025-01-01"),
+    (decided_desk, LEAD, 410, "a vote by ml-lead was refused: the request is decided already: operator"),
+    (changed_desk, LEAD, 409, "a vote by ml-lead was refused: the evidence is not there"),
+    (Desk, LEAD, 400, "a vote by ml-lead was refused: csrf: this form is not of this page"),
+]
+
+
+@pytest.mark.parametrize(("desk", "link", "status", "sentence"), REFUSED)
+def test_what_does_not_count_is_refused_and_audited(
+    desk: Callable[[], Desk], link: str, status: int, sentence: str
+):
+    at = desk()
+    before = dict(at.cast)
+    reply = at.post(link, APPROVE, {"X-MS-CLIENT-PRINCIPAL-ID": "object-operator"})
+    assert reply.status == status
+    assert at.audited[-1].startswith(sentence)
+    assert at.cast == before
+
+
+def test_trying_again_and_again_fills_no_log():
+    desk = Desk()
+    for number in range(20):
+        desk.post(f"{number:043}", b"choice=approve")
+        desk.post(token(samples.SCIENTIST), b"choice=approve")
+    assert len(desk.audited) <= 4  # each once an hour
+
+
+def test_a_vote_counts_though_the_audit_log_does_not_answer():
+    desk = Desk(quorum=1)
+    desk.audit.outage = True
+    assert desk.vote(samples.LEAD).status == 200
+    assert desk.post(token(samples.LEAD), b"choice=approve").status == 410
+    assert desk.cast == {"ml-lead": "approve"}
+
+
+# --- tokens -----------------------------------------------------------------------------------------------
+
+SECRET = replace(BENCH, approval_key="the key of this app")
+
+
+def real(desk: Desk, person: Person, request: ApprovalRequest | None = None) -> str:
+    return approval_token(request or desk.request, person.object_id, SECRET)
+
+
+def opened() -> Desk:
+    """A desk whose links are made as the app makes them."""
+    desk = Desk()
+    people = (samples.LEAD, samples.OPERATOR)
+    hashes = {one.object_id: token_hash(real(desk, one)) for one in people}
+    desk.approvals.link(desk.request.id, hashes)
+    return desk
+
+
+OPENED = opened()
+REQUEST = OPENED.request
+TRUE = real(OPENED, samples.LEAD)
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ \x00é"
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> str:
+    """A token that is not quite the one that was mailed."""
+    place, letter = draw(st.integers(0, len(TRUE) - 1)), draw(st.sampled_from(ALPHABET))
+    request = replace(REQUEST, **draw(st.sampled_from([{"id": "another"}, {"digest": "0" * 64}])))
+    stranger = Person("x", "x@example.com", draw(st.sampled_from(["object-scientist", "OBJECT-LEAD", ""])))
+    return draw(
+        st.sampled_from(
+            [
+                TRUE[:place] + letter + TRUE[place + 1 :],
+                TRUE[:place] + letter + TRUE[place:],
+                TRUE[:place],
+                TRUE[place:],
+                TRUE.swapcase(),
+                TRUE.lower(),
+                TRUE.upper(),
+                TRUE[::-1],
+                TRUE * 2,
+                f"{TRUE}=",
+                f" {TRUE}",
+                token_hash(TRUE),
+                real(OPENED, samples.LEAD, request),
+                real(OPENED, stranger, REQUEST),
+                approval_token(REQUEST, samples.LEAD.object_id, replace(SECRET, approval_key="guess")),
+                draw(st.text(max_size=60)),
+            ]
+        ).filter(lambda mutated: mutated != TRUE)
+    )
+
+
+@settings(max_examples=1000, deadline=None)
+@given(mutations())
+def test_no_altered_token_ever_votes(mutated: str):
+    for secret in (ballots.csrf(TRUE, REQUEST), ballots.csrf(mutated, REQUEST)):
+        body = urlencode({"choice": "approve", "csrf": secret}).encode()
+        assert OPENED.post(mutated, body).status == 404
+    dossier = OPENED.approvals.dossier(REQUEST.id)
+    assert dossier
+    assert (dossier.votes, OPENED.woken) == ((), [])
+
+
+def test_the_token_that_was_mailed_votes():
+    desk = opened()
+    body = urlencode({"choice": "approve", "csrf": ballots.csrf(TRUE, desk.request)}).encode()
+    assert desk.post(TRUE, body).status == 200
+    assert desk.cast == {"ml-lead": "approve"}
+
+
+def test_a_form_of_another_persons_page_does_not_vote():
+    desk = opened()
+    theirs = ballots.csrf(real(desk, samples.OPERATOR), desk.request)
+    assert desk.post(TRUE, urlencode({"choice": "approve", "csrf": theirs}).encode()).status == 400
+    assert desk.cast == {}

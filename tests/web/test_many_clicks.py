@@ -1,0 +1,148 @@
+"""Many people press at once, on a real table service: one outcome, and every page told the truth."""
+
+import hashlib
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+
+from busbar.clients.approvals import Approvals
+from busbar.clients.audit import Audit
+from busbar.domain.approval import ApprovalRequest, Choice, Dossier, Outcome
+from busbar.domain.audit import verify
+from busbar.domain.circuits import Person
+from busbar.domain.policies import GateName
+from busbar.web import approvals, ballots
+from busbar.web.reply import Reply
+from tests.azure import LocalAzure
+from tests.fakes import FakeRecords
+
+CLICKS = 50
+
+
+@dataclass(frozen=True)
+class Click:
+    person: Person
+    choice: Choice
+    reply: Reply
+
+
+class NoSignIn:
+    easy_auth = False
+
+
+@dataclass
+class Gate:
+    """A request to a number of people, each with a link."""
+
+    store: Approvals
+    audit: Audit
+    request: ApprovalRequest
+    woken: Counter[str]
+
+    @classmethod
+    def opened(cls, azure: LocalAzure, people: int, quorum: int) -> "Gate":
+        id = f"approve-{uuid4()}"
+        asked = tuple(Person(f"p{n}", f"p{n}@example.com", f"{id}-{n}") for n in range(people))
+        request = ApprovalRequest(
+            id, GateName.PROD_DEPLOYMENT, "Deploy", "all", "d1", "author", asked, quorum, "2999-01-01T00:00:00+00:00"
+        )  # fmt: skip
+        store = Approvals(azure.settings)
+        audit = Audit(azure.settings, f"audit{uuid4().hex[:12]}")
+        gate = cls(store, audit, request, Counter())
+        store.create(request, {one.object_id: _hash(gate.token(one)) for one in asked})
+        return gate
+
+    def token(self, person: Person) -> str:
+        return f"token-of-{person.object_id}"
+
+    def click(self, person: Person, choice: Choice) -> Click:
+        link = self.token(person)
+        fields = {
+            "csrf": ballots.csrf(link, self.request),
+            "choice": choice,
+            "reason": f"{person.login} says no",
+        }
+        reply = approvals.vote(
+            link,
+            urlencode(fields).encode(),
+            {},
+            lambda id: self.woken.update([id]),
+            approvals=self.store,
+            records=FakeRecords(),
+            audit=self.audit,
+            settings=NoSignIn(),
+        )
+        return Click(person, choice, reply)
+
+    @property
+    def dossier(self) -> Dossier:
+        dossier = self.store.dossier(self.request.id)
+        assert dossier
+        return dossier
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def all_at_once(gate: Gate, choices: list[tuple[int, Choice]]) -> list[Click]:
+    """Everybody waits for the same moment; who is asked and what they press, by place."""
+    barrier = threading.Barrier(len(choices))
+
+    def press(who: int, choice: Choice) -> Click:
+        barrier.wait()
+        return gate.click(gate.request.approvers[who], choice)
+
+    with ThreadPoolExecutor(len(choices)) as pool:
+        return [done.result() for done in [pool.submit(press, *one) for one in choices]]
+
+
+YES, NO = Choice.APPROVE, Choice.REJECT
+CROWDS = {
+    "ten people, five clicks each, one against": (10, 3, [(n % 10, NO if n % 10 == 7 else YES) for n in range(CLICKS)]),
+    "fifty people for a quorum of twenty": (50, 20, [(n, YES) for n in range(CLICKS)]),
+    "fifty people, every second against": (50, 2, [(n, NO if n % 2 else YES) for n in range(CLICKS)]),
+    "two people who cannot decide": (2, 2, [(n % 2, NO if n % 4 > 1 else YES) for n in range(CLICKS)]),
+    "everybody, and still too few": (25, 26, [(n % 25, YES) for n in range(CLICKS)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("people", "quorum", "choices"), CROWDS.values(), ids=CROWDS.keys())
+def test_fifty_clicks_at_once_have_one_outcome(
+    local_azure: LocalAzure, people: int, quorum: int, choices: list[tuple[int, Choice]]
+):
+    gate = Gate.opened(local_azure, people, quorum)
+    clicks = all_at_once(gate, choices)
+    dossier = gate.dossier
+    counted = {click.person.login: click for click in clicks if click.reply.status == 200}
+
+    # what counted is what was cast, once a person, and nothing after the verdict
+    assert [click.reply.status for click in clicks].count(200) == len(counted) == len(dossier.votes)
+    assert {vote.login: vote.choice for vote in dossier.votes} == {
+        login: click.choice for login, click in counted.items()
+    }
+    assert {click.reply.status for click in clicks} <= {200, 410}
+    assert all(vote.choice is YES for vote in dossier.votes[:-1])
+
+    # the verdict is what the last counted vote made of it, and the record, the pages and the log agree
+    if len(dossier.votes) < quorum and all(vote.choice is YES for vote in dossier.votes):
+        assert dossier.verdict is None
+        assert gate.woken == {}
+    else:
+        assert dossier.verdict
+        rejected = dossier.votes[-1].choice is NO
+        assert dossier.verdict.outcome is (Outcome.REJECTED if rejected else Outcome.APPROVED)
+        last = counted[dossier.votes[-1].login]
+        assert dossier.verdict.sentence in last.reply.body
+        decided = [click for click in clicks if "This is decided" in click.reply.body]
+        assert all(dossier.verdict.sentence in click.reply.body for click in decided)
+        assert gate.woken[gate.request.id] >= 1
+        assert gate.store.conclude(gate.request.id).verdict == dossier.verdict
+    entries = gate.audit.entries()
+    assert sorted(entry.actor for entry in entries if entry.kind == "vote") == sorted(counted)
+    assert verify(entries, gate.audit.head()).whole
