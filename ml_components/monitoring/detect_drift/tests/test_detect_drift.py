@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SmallCircuit, signals
+from conftest import END, SENSORS, SmallCircuit, signals
 
 SCRIPT = Path(__file__).parents[1] / "src" / "detect_drift.py"
 DAYS = 140
@@ -119,6 +120,53 @@ def test_a_young_circuit_is_not_judged_but_its_data_is(make_small_circuit, tmp_p
     report = _report(tmp_path)
     assert [one["name"] for one in report["not_judged"]] == ["short-reference"]
     assert [one["name"] for one in report["findings"]] == ["stuck"]
+
+
+def _forecasts(folder: Path, values: np.ndarray) -> Path:
+    """A day's forecasts issued at each midnight, as batch_score writes them."""
+    from forecasting.forecast import Forecasts
+    from forecasting.table import forecast_rows
+    from shared.circuit import parse_circuit
+    from shared.delta import replace_rows
+
+    circuit = parse_circuit(
+        {"plant_id": "PLANT1", "circuit_id": "CIRC1", "sensors": list(SENSORS), "cutoff_date": "2025-02-10"}
+    )
+    days = values.reshape(-1, 24, len(SENSORS))
+    issued = [END - timedelta(days=back) for back in range(len(days), 0, -1)]
+    found = Forecasts(
+        dict.fromkeys(("forecast", "lower", "upper"), days),
+        np.ones((len(days), len(SENSORS)), bool),
+        np.ones(1),
+    )
+    replace_rows(str(folder / "forecasts"), forecast_rows(circuit, issued, found, "3", "circ1-v3"), "true")
+    return folder / "forecasts"
+
+
+def test_forecasts_and_errors_are_judged_where_they_are(drifted: SmallCircuit, tmp_path: Path) -> None:
+    from errors_table import Pairs, measure, remember
+    from shared.circuit import load_circuit
+
+    values = signals(DAYS * 24)
+    values[-14 * 24 :, 2] += 1.5 * values[:, 2].std()
+    one = np.ones(2)
+    pairs = Pairs("circ1-v3", "3", np.array([0, 0]), one * 2.0, one, one * 3.0, one, one, 1)
+    errors = measure(pairs, SENSORS, {"temperature": {"rmse": 0.8}})
+    circuit = load_circuit(drifted.config(**LATER))
+    remember(str(tmp_path / "metrics"), circuit, date(2025, 2, 27), [(pairs, errors)])
+    done = _command(drifted, tmp_path, forecasts=_forecasts(tmp_path, values), metrics=tmp_path / "metrics")
+    assert done.returncode == 0, done.stderr
+    report = _report(tmp_path)
+    kinds = {one["kind"]: one["sensor"] for one in report["findings"]}
+    assert (kinds["prediction drift"], kinds["model drift"]) == ("flow", None)
+    assert report["model_ratio"] == pytest.approx(1.25)
+    assert report["not_judged"] == []
+
+
+def test_a_new_model_without_forecasts_and_errors_is_told(drifted: SmallCircuit, tmp_path: Path) -> None:
+    done = _command(drifted, tmp_path, forecasts=tmp_path / "none", metrics=tmp_path / "none")
+    assert done.returncode == 0, done.stderr
+    assert [one["name"] for one in _report(tmp_path)["not_judged"]] == ["short-forecasts", "no-metrics"]
 
 
 @pytest.mark.parametrize("cutoff", ["2025-02-28", "2031-01-01"])
