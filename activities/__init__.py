@@ -28,7 +28,16 @@ from activities.models import (
 from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.questions import environment_question, open_question, release_question
-from activities.records import compose_release, note_commit, note_run, offer_release
+from activities.records import note_commit, note_run, offer_release
+from activities.releases import (
+    compose_release,
+    end_release,
+    lacks,
+    less_superseded,
+    note_visit,
+    open_release,
+    supersede_older,
+)
 from activities.rollback import (
     close_rollback,
     plan_rollback,
@@ -83,6 +92,12 @@ ACTIVITIES = (
     count_votes,
     close_approval,
     compose_release,
+    open_release,
+    supersede_older,
+    less_superseded,
+    lacks,
+    note_visit,
+    end_release,
     offer_release,
     submit_evidence,
     store_evidence,

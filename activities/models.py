@@ -7,6 +7,7 @@ from activities.jobs import circuit_config_path
 from activities.sources import circuit_at
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
+from busbar.clients.releases import Releases
 from busbar.clients.repositories import Repository
 from busbar.domain import names
 from busbar.domain.errors import NotFound
@@ -42,8 +43,10 @@ def evaluate_gates(
     return Evaluation(given.metrics, results, passed(results), summary(results))
 
 
-def register_model(request: ModelRequest, *, ml: MachineLearning, repository: Repository) -> Pin:
-    """Register the job's model once, keyed by the job; the version is the next integer."""
+def register_model(
+    request: ModelRequest, *, ml: MachineLearning, repository: Repository, releases: Releases
+) -> Pin:
+    """Register the job's model once, keyed by the job; the version is the next integer. Its pin is kept."""
     training, job = request.training, request.job.name
     name = names.model(training.key)
     version = _registered_version(name, job, ml)
@@ -51,7 +54,7 @@ def register_model(request: ModelRequest, *, ml: MachineLearning, repository: Re
         version = str(max((int(model.version) for model in ml.models(Stage.DEV, name)), default=0) + 1)
         ml.create_model(name, version, job, _tags(request))
     assets = training.assets
-    return Pin(
+    pin = Pin(
         key=training.key,
         model_name=name,
         model_version=version,
@@ -67,6 +70,8 @@ def register_model(request: ModelRequest, *, ml: MachineLearning, repository: Re
         thresholds=circuit_at(repository, training.run.commit, training.key).thresholds,
         delta_version=training.data.delta_version,
     )
+    releases.keep_pin(pin)
+    return pin
 
 
 def settle_circuit(request: Settlement, *, records: Records) -> CircuitOutcome:

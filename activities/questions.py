@@ -10,6 +10,7 @@ from busbar.clients.approvals import Approvals
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
+from busbar.domain import names
 from busbar.domain.approval import ApprovalRequest
 from busbar.domain.circuits import Fleet
 from busbar.domain.errors import ConfigurationError
@@ -37,7 +38,7 @@ def open_question(
     policy = request.policies.approvals.get(request.gate)
     if policy is None:
         return _unasked(request.gate)
-    request_id = f"approve-{request.gate}-{request.identity}-{request.digest[:8]}"
+    request_id = names.approval_request(request.gate, request.identity, request.digest)
     if (asked := approvals.dossier(request_id)) is not None:
         return asked.request
     return _request(request_id, request, policy, fleet_at(repository, request.commit))

@@ -1,4 +1,4 @@
-"""Notes: runs, commit statuses, release sets."""
+"""Notes: runs, commit statuses, offers."""
 
 from activities.clock import now
 from busbar.clients.records import Records
@@ -6,8 +6,7 @@ from busbar.clients.repositories import Repository
 from busbar.domain.errors import NotFound
 from busbar.domain.records import Offer, RunRecord
 from busbar.domain.release import ReleaseSet
-from busbar.domain.steps import CommitNote, Release, ReleaseRequest, RunNote, StageDeployment
-from busbar.fleet.repository import fleet_at
+from busbar.domain.steps import CommitNote, RunNote, StageDeployment
 from busbar.settings import Settings
 
 
@@ -37,17 +36,6 @@ def note_commit(request: CommitNote, *, repository: Repository, settings: Settin
         context=request.context,
         target_url=f"{settings.public_url}/runs/{request.run}",
     )
-
-
-def compose_release(request: ReleaseRequest, *, records: Records, repository: Repository) -> Release:
-    """Store the release set of a run's trained circuits; its id is its content."""
-
-    run = request.run
-    pins = tuple(outcome.pin for outcome in request.outcomes if outcome.pin)
-    release = ReleaseSet(run.id, run.commit, run.requester, pins, request.assets.environment_name)
-    records.save_release(release)
-    policies = fleet_at(repository, run.commit).policies
-    return Release(release.id, run.commit, run.requester, tuple(sorted(pin.key for pin in pins)), policies)
 
 
 def stored_release(release_id: str, records: Records) -> ReleaseSet:

@@ -5,6 +5,7 @@ from orchestrators.deploy_release import deploy_circuit, deploy_release
 from orchestrators.evidence import gather_evidence
 from orchestrators.merge_readings import merge_readings
 from orchestrators.promote_models import promote_environment, promote_model, promote_models
+from orchestrators.release_journey import release_journey
 from orchestrators.rollback import move_circuit, move_circuits, rollback
 from orchestrators.scoring import score_circuit, score_stage
 from orchestrators.train_circuit import train_circuit
@@ -16,6 +17,7 @@ ORCHESTRATORS = (
     train_circuits,
     train_circuit,
     approval,
+    release_journey,
     promote_environment,
     gather_evidence,
     promote_models,

@@ -10,9 +10,12 @@ from activities.approvals import (
     escalate_approval,
     remind_approvers,
 )
+from activities.questions import release_question
+from activities.releases import less_superseded
 from busbar.domain.agenda import Action, next_due
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Outcome
-from busbar.domain.steps import Reminder
+from busbar.domain.policies import GateName
+from busbar.domain.steps import Release, ReleaseQuestion, Reminder
 from busbar.wire import Context, StepFailed, Steps, call, child, wait
 
 VOTED = "voted"
@@ -48,6 +51,22 @@ def ask(ctx: Context, question: ApprovalRequest | None) -> Steps[ApprovalVerdict
     if question is None:
         return ApprovalVerdict("", Outcome.APPROVED, "nobody is asked")
     return (yield from child(ctx, approval, question, question.id))
+
+
+def pass_gate(ctx: Context, release: Release, gate: GateName) -> Steps[tuple[ApprovalVerdict, Release]]:
+    """What people say to a release set, and what is left of it after that.
+
+    Where a newer release set takes circuits of it over meanwhile, what was asked is void: the rest is asked anew.
+    """
+    verdict = ApprovalVerdict("", Outcome.SUPERSEDED, "newer release sets pin all circuits of it")
+    left = yield from call(ctx, less_superseded, release)
+    while left.kept:
+        question = yield from call(ctx, release_question, ReleaseQuestion(left, gate))
+        verdict = yield from ask(ctx, question)
+        before, left = left, (yield from call(ctx, less_superseded, left.less(verdict.excluded)))
+        if verdict.outcome is not Outcome.SUPERSEDED or left == before:
+            break
+    return verdict, left
 
 
 def _tell(ctx: Context, reminder: Reminder) -> Steps[None]:

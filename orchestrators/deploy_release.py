@@ -1,12 +1,11 @@
 """Deployment of a release set to a stage, and of one circuit."""
 
-from activities.questions import release_question
 from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
 from busbar.domain.policies import GateName, Stage
-from busbar.domain.steps import CircuitDeployment, Promotion, ReleaseQuestion, StageDeployment
+from busbar.domain.steps import CircuitDeployment, Promotion, StageDeployment
 from busbar.domain.wording import counted
 from busbar.wire import Context, StepFailed, Steps, call, children, failures, sleep
-from orchestrators.approval import ask
+from orchestrators.approval import pass_gate
 
 GATES = {Stage.TEST: GateName.TEST_DEPLOYMENT, Stage.PROD: GateName.PROD_DEPLOYMENT}
 POLLS = 40
@@ -16,11 +15,10 @@ POLL_SECONDS = 15.0
 def deploy_release(ctx: Context, request: StageDeployment) -> Steps[Promotion]:
     """Ask for the stage's approval, then deploy each pin that passes the stage's gates and differs."""
     stage, release = request.stage, request.release
-    question = yield from call(ctx, release_question, ReleaseQuestion(release, GATES[stage]))
-    verdict = yield from ask(ctx, question)
-    if not verdict.approved:
-        return Promotion(False, f"{release.id} was not deployed to {stage}: {verdict.sentence}")
-    release = release.less(verdict.excluded)
+    verdict, release = yield from pass_gate(ctx, release, GATES[stage])
+    if not verdict.approved or not release.kept:
+        sentence = f"{release.id} was not deployed to {stage}: {verdict.sentence}"
+        return Promotion(False, sentence, outcome=verdict.outcome)
     plan = yield from call(ctx, plan_deployment, StageDeployment(stage, release))
     requests = [
         (
@@ -34,7 +32,8 @@ def deploy_release(ctx: Context, request: StageDeployment) -> Steps[Promotion]:
     held = dict(plan.held) | failed
     done = len(release.kept) - len(held)
     sentence = f"{done} of {counted(len(release.kept), 'circuit')} deployed to {stage} ({verdict.sentence})"
-    return Promotion(done > 0, "; ".join([sentence, *held.values()]), release.less(tuple(held)))
+    left = release.less(tuple(held))
+    return Promotion(done > 0, "; ".join([sentence, *held.values()]), left, tuple(held.items()))
 
 
 def deploy_circuit(ctx: Context, request: CircuitDeployment) -> Steps[None]:

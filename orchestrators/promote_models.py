@@ -2,14 +2,14 @@
 
 from activities.assets import promote_components, share_environment
 from activities.models import look_in_registry, record_promoted, share_model
-from activities.questions import environment_question, release_question
+from activities.questions import environment_question
 from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName
-from busbar.domain.steps import EnvironmentPromotion, ModelPromotion, Promotion, Release, ReleaseQuestion
+from busbar.domain.steps import EnvironmentPromotion, ModelPromotion, Promotion, Release
 from busbar.domain.wording import counted
 from busbar.wire import Context, StepFailed, Steps, call, children, failures, sleep, start, wait
-from orchestrators.approval import ask
+from orchestrators.approval import ask, pass_gate
 from orchestrators.evidence import gather_evidence
 
 EVIDENCE_SECONDS = 300.0  # then people are asked, and the notebook comes when it is ready
@@ -30,17 +30,16 @@ def promote_models(ctx: Context, request: Release) -> Steps[Promotion]:
     """Gather evidence, ask once for the release, then share each of its models and wait for it to appear."""
     gathering = start(ctx, gather_evidence, request, names.evidence(request.id))
     yield from wait(ctx, gathering, EVIDENCE_SECONDS)
-    question = yield from call(ctx, release_question, ReleaseQuestion(request, GateName.REGISTRY_PROMOTION))
-    verdict = yield from ask(ctx, question)
-    if not verdict.approved:
-        return Promotion(False, f"{request.id} was not promoted: {verdict.sentence}")
-    release = request.less(verdict.excluded)
+    verdict, release = yield from pass_gate(ctx, request, GateName.REGISTRY_PROMOTION)
+    if not verdict.approved or not release.kept:
+        sentence = f"{request.id} was not promoted: {verdict.sentence}"
+        return Promotion(False, sentence, outcome=verdict.outcome)
     yield from call(ctx, promote_components, release)
     failed = yield from _share_all(ctx, release)
     release = release.less(tuple(failed))
     done = len(release.kept)
     sentence = f"{done} of {counted(len(request.kept), 'model')} promoted ({verdict.sentence})"
-    return Promotion(done > 0, "; ".join([sentence, *failed.values()]), release)
+    return Promotion(done > 0, "; ".join([sentence, *failed.values()]), release, tuple(failed.items()))
 
 
 def promote_model(ctx: Context, request: ModelPromotion) -> Steps[None]:

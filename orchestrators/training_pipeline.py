@@ -3,10 +3,12 @@
 from activities.assets import pin_data, register_components, register_environment
 from activities.notifications import notify_run_ended
 from activities.plan import decide_training, read_fleet
-from activities.records import compose_release, note_commit, note_run, offer_release
+from activities.records import note_commit, note_run
+from activities.releases import compose_release, end_release
 from busbar.domain import names
-from busbar.domain.policies import Policies, Stage
+from busbar.domain.policies import Policies
 from busbar.domain.records import RunStatus
+from busbar.domain.release_record import Origin, ReleaseStatus
 from busbar.domain.steps import (
     CircuitBatch,
     CircuitOutcome,
@@ -17,21 +19,30 @@ from busbar.domain.steps import (
     DataPinned,
     DataRequest,
     EnvironmentPromotion,
+    Journey,
+    JourneyEnd,
     PlanRequest,
     Release,
+    ReleaseEnd,
     ReleaseRequest,
     RunNote,
-    StageDeployment,
     TrainingPlan,
     TrainingRun,
 )
 from busbar.domain.training import Assets, Verdict
 from busbar.domain.wording import counted
 from busbar.wire import Context, StepFailed, Steps, call, child, children, join, start
-from orchestrators.deploy_release import deploy_release
-from orchestrators.promote_models import promote_environment, promote_models
+from orchestrators.promote_models import promote_environment
+from orchestrators.release_journey import release_journey
 from orchestrators.train_circuit import train_circuit
 
+ENDS = {
+    ReleaseStatus.RELEASED: RunStatus.COMPLETED,
+    ReleaseStatus.REJECTED: RunStatus.REJECTED,
+    ReleaseStatus.SUPERSEDED: RunStatus.SUPERSEDED,
+    ReleaseStatus.FAILED: RunStatus.FAILED,
+}
+"""How a run ends by how its release set's journey did."""
 CHUNK = 25  # children per parent: keeps every history short, so that a replay stays cheap
 
 
@@ -75,6 +86,8 @@ def _stages(ctx: Context, run: TrainingRun) -> Steps[str]:
 
     promoted = yield from join(promote_environment, promoting)
     if not promoted.done:
+        end = ReleaseEnd(release, JourneyEnd(ReleaseStatus.FAILED, promoted.sentence))
+        yield from call(ctx, end_release, end)
         return (yield from _finish(ctx, run, promoted.sentence, failed=True))
     return (yield from _offer(ctx, run, release, trained))  # 8
 
@@ -109,20 +122,13 @@ def _train(
 
 
 def _offer(ctx: Context, run: TrainingRun, release: Release, trained: str) -> Steps[str]:
-    """Stage 8, then test, then prod: each only if the one before was approved and done."""
-    promoted = yield from child(ctx, promote_models, release, f"promote-{release.id}")
-    sentences, current = [trained, promoted.sentence], promoted
-    for stage in (Stage.TEST, Stage.PROD):
-        if not current.done or current.release is None:
-            break
-        yield from _note(ctx, run, RunStatus.WAITING, "; ".join(sentences), release.id)
-        deployment = StageDeployment(stage, current.release)
-        yield from call(ctx, offer_release, deployment)
-        current = yield from child(ctx, deploy_release, deployment, names.deployment_run(stage, release.id))
-        sentences.append(current.sentence)
-    status = RunStatus.COMPLETED if current.done else RunStatus.REJECTED
-    yield from _note(ctx, run, status, "; ".join(sentences), release.id)
-    return "; ".join(sentences)
+    """Stage 8, then test, then prod."""
+    journey = Journey(release, Origin.TRAINING, run, trained)
+    end = yield from child(ctx, release_journey, journey, names.release_run(release.id))
+    if end.status is ReleaseStatus.FAILED:
+        yield from _status(ctx, run, "failure", end.sentence)
+    yield from _note(ctx, run, ENDS[end.status], end.sentence, release.id)
+    return end.sentence
 
 
 def _sentence(plan: TrainingPlan, outcomes: list[CircuitOutcome]) -> str:

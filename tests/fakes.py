@@ -19,7 +19,7 @@ from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.errors import NotFound, TemporarilyUnavailable, VersionConflict
 from busbar.domain.events import JobStatus
 from busbar.domain.evidence import EvidenceNote
-from busbar.domain.policies import Stage
+from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, Offer, RunRecord, ScoringRecord
 from busbar.domain.release import Pin, ReleaseSet
 from busbar.domain.release_record import ReleaseRecord
@@ -252,6 +252,16 @@ class FakeApprovals(_Fake):
 
     def notice(self, id: str, notice: Notice) -> Dossier:
         return self._change(id, lambda dossier: dossier.noticed(notice))
+
+    def supersede(self, id: str, sentence: str) -> Dossier:
+        return self._change(id, lambda dossier: dossier.superseded(sentence))
+
+    def of_release(self, release_id: str) -> list[Dossier]:
+        self._reach()
+        found = [*self._open.values(), *self._closed.values()]
+        order = list(GateName)
+        of = [one for one in found if one.request.release_id == release_id]
+        return sorted(of, key=lambda one: (order.index(one.request.gate), one.request.id))
 
     def conclude(self, id: str) -> Dossier:
         dossier = self._change(id, Dossier.concluded)

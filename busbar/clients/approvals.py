@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 
 from busbar.clients.tables import Row, Tables
 from busbar.codec import from_wire, to_wire
+from busbar.domain import names
 from busbar.domain.approval import ApprovalRequest, Dossier, Notice, Vote
 from busbar.domain.circuits import Person
 from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable, VersionConflict
+from busbar.domain.policies import GateName
 from busbar.settings import Settings
 
 _OPEN, _CLOSED = "open", "closed"  # partitions: who asks what is pending never reads what is decided
@@ -71,6 +73,21 @@ class Approvals:
     def cast(self, vote: Vote) -> Dossier:
         """Record a vote, and the verdict where it decides; raises `Conflict` saying why not, or `NotFound`."""
         return self._change(vote.request_id, lambda dossier: dossier.cast(vote))
+
+    def supersede(self, id: str, sentence: str) -> Dossier:
+        """Close a pending request, since something newer is asked; its orchestration is to be woken."""
+        return self._change(id, lambda dossier: dossier.superseded(sentence))
+
+    def of_release(self, release_id: str) -> list[Dossier]:
+        """Everything that was asked about a release set, gate by gate."""
+        prefixes = [names.approval_requests(gate, release_id) for gate in GateName]
+        found = [
+            _read(row)
+            for prefix in prefixes
+            for partition in (_OPEN, _CLOSED)
+            for row in self._dossiers.between(partition, prefix, f"{prefix}~")
+        ]
+        return list({dossier.request.id: dossier for dossier in found}.values())
 
     def notice(self, id: str, notice: Notice) -> Dossier:
         """Record a round of mails."""

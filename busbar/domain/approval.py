@@ -92,6 +92,7 @@ class Outcome(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     EXPIRED = "expired"
+    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,11 @@ class Dossier:
     def concluded(self) -> "Dossier":
         """With a verdict: what the votes said, or that nobody decided in time."""
         return self if self.verdict else replace(self, verdict=expired(self.request, self.votes))
+
+    def superseded(self, sentence: str) -> "Dossier":
+        """With nothing left to decide, since something newer is asked; what is decided stays decided."""
+        verdict = ApprovalVerdict(self.request.id, Outcome.SUPERSEDED, sentence)
+        return self if self.verdict else replace(self, verdict=verdict)
 
     def noticed(self, notice: Notice) -> "Dossier":
         """With a round of mails on record; the same round again is the one that is there."""

@@ -4,7 +4,7 @@ import hashlib
 from datetime import date
 
 from busbar.domain.circuits import CircuitKey
-from busbar.domain.policies import Stage
+from busbar.domain.policies import GateName, Stage
 
 TRAINING_COMPONENT = "training_pipeline"
 SCORING_COMPONENT = "scoring_pipeline"
@@ -81,6 +81,25 @@ def deployment_run(stage: Stage, release: str) -> str:
 def rollback(stage: Stage, fingerprint: str, attempt: int, *, drill: bool = False) -> str:
     """The same wish on the same state is the same rollback; one that ended without success is tried again."""
     return f"{'drill' if drill else 'rollback'}-{stage}-{fingerprint}-a{attempt}"
+
+
+def promotion_run(release: str) -> str:
+    return f"promote-{release}"
+
+
+def release_run(release: str) -> str:
+    """A release set's journey: by training, by hand or from test, it goes once."""
+    return f"release-{release}"
+
+
+def approval_request(gate: GateName, identity: str, digest: str) -> str:
+    """A question at a gate, bound to what it is about: another content is another question."""
+    return f"{approval_requests(gate, identity)}{digest[:8]}"
+
+
+def approval_requests(gate: GateName, identity: str) -> str:
+    """How the names of all questions about one thing at one gate begin."""
+    return f"approve-{gate}-{identity}-"
 
 
 def scoring_run(stage: Stage, day: date, suffix: str = "") -> str:

@@ -165,11 +165,12 @@ class RunStatus(StrEnum):
     WAITING = "waiting"
     COMPLETED = "completed"
     REJECTED = "rejected"
+    SUPERSEDED = "superseded"
     FAILED = "failed"
 
     @property
     def ended(self) -> bool:
-        return self in (RunStatus.COMPLETED, RunStatus.REJECTED, RunStatus.FAILED)
+        return self not in (RunStatus.RUNNING, RunStatus.WAITING)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from busbar.domain.approval import Outcome
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Stage
 from busbar.domain.release import ReleaseSet
@@ -36,6 +37,18 @@ class ReleaseStatus(StrEnum):
     REJECTED = "rejected"
     SUPERSEDED = "superseded"
     FAILED = "failed"
+
+    @classmethod
+    def of(cls, done: bool, outcome: Outcome) -> "ReleaseStatus":
+        """How a journey ended, by whether its last place took anything and by what people said there."""
+        if done:
+            return cls.RELEASED
+        told = {
+            Outcome.REJECTED: cls.REJECTED,
+            Outcome.EXPIRED: cls.REJECTED,
+            Outcome.SUPERSEDED: cls.SUPERSEDED,
+        }
+        return told.get(outcome, cls.FAILED)
 
 
 @dataclass(frozen=True)
@@ -107,6 +120,9 @@ class ReleaseRecord:
 
     def after(self, leg: Leg) -> "ReleaseRecord":
         """With a leg more; the same place again replaces what was noted of it."""
+        known = self.leg(leg.place)
+        if known and replace(known, at=leg.at) == leg:
+            return self
         others = tuple(known for known in self.legs if known.place is not leg.place)
         return replace(self, legs=(*others, leg), sentence=leg.sentence, updated_at=leg.at)
 

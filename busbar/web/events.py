@@ -120,13 +120,5 @@ def _deploy(
         repository.set_status(push.after, "success", text, context=f"busbar/deploy-{stage}")
         return text
     policies = fleet_at(repository, release.commit).policies
-    offered = Release(
-        release.id,
-        release.commit,
-        release.requester,
-        tuple(sorted(pin.key for pin in release.pins)),
-        policies,
-        offer.excluded,
-    )
-    request = StageDeployment(stage, offered)
+    request = StageDeployment(stage, Release.of(release, policies, offer.excluded))
     return _start(orchestrations, "deploy_release", names.deployment_run(stage, release.id), request)

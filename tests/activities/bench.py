@@ -28,6 +28,7 @@ from tests.fakes import (
     FakeMachineLearning,
     FakeMail,
     FakeRecords,
+    FakeReleases,
     FakeReports,
     FakeRepository,
     Submitted,
@@ -86,6 +87,7 @@ class Bench:
     blobs: FakeBlobs = field(default_factory=FakeBlobs)
     records: FakeRecords = field(default_factory=FakeRecords)
     evidence: FakeEvidence = field(default_factory=FakeEvidence)
+    releases: FakeReleases = field(default_factory=FakeReleases)
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     mail: FakeMail = field(default_factory=FakeMail)
     reports: FakeReports = field(default_factory=FakeReports)

@@ -13,6 +13,7 @@ from tests.fakes import NOON
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     """The clock of the records stands at noon."""
     for module in {sys.modules[activity.__module__] for activity in ACTIVITIES}:
-        if hasattr(module, "now"):
-            monkeypatch.setattr(module, "now", lambda: NOON)
+        for clock in ("now", "moment"):
+            if hasattr(module, clock):
+                monkeypatch.setattr(module, clock, lambda: NOON)
     return Bench()

@@ -7,7 +7,18 @@ from typing import Any
 
 from tests.activities.bench import Bench
 
-CLIENTS = ("ml", "records", "blobs", "evidence", "approvals", "mail", "repository", "reports", "audit")
+CLIENTS = (
+    "ml",
+    "records",
+    "blobs",
+    "evidence",
+    "approvals",
+    "mail",
+    "repository",
+    "reports",
+    "audit",
+    "releases",
+)
 MANY = 100
 
 

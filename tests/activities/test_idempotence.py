@@ -37,7 +37,16 @@ from activities.models import (
 from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.questions import environment_question, open_question, release_question
-from activities.records import compose_release, note_commit, note_run, offer_release
+from activities.records import note_commit, note_run, offer_release
+from activities.releases import (
+    compose_release,
+    end_release,
+    lacks,
+    less_superseded,
+    note_visit,
+    open_release,
+    supersede_older,
+)
 from activities.rollback import (
     close_rollback,
     plan_rollback,
@@ -54,6 +63,7 @@ from busbar.domain.events import JobStatus
 from busbar.domain.evidence import EvidenceNote, EvidenceStatus
 from busbar.domain.policies import GateName, Policies, Stage, TrainingPolicy
 from busbar.domain.records import RunStatus
+from busbar.domain.release_record import Origin, Place, ReleaseStatus
 from busbar.domain.rollback import Scope, plan
 from busbar.domain.steps import (
     CircuitDeployment,
@@ -71,12 +81,17 @@ from busbar.domain.steps import (
     EvidenceResult,
     JobRef,
     JobState,
+    Journey,
+    JourneyEnd,
     LongRunning,
     MergeRun,
     ModelPromotion,
     ModelRequest,
     PlanRequest,
+    Promotion,
     Question,
+    Release,
+    ReleaseEnd,
     ReleaseQuestion,
     ReleaseRequest,
     Reminder,
@@ -87,6 +102,8 @@ from busbar.domain.steps import (
     Settlement,
     StageDeployment,
     TrainingRequest,
+    Visit,
+    Visited,
 )
 from busbar.domain.training import Verdict
 from tests.activities.bench import ASSETS, CIRC1, COMMIT, ENVIRONMENT, PASSED, RUN, Bench, pin, training
@@ -188,6 +205,23 @@ def back(bench: Bench) -> CircuitMove:
     return move
 
 
+def indexed(bench: Bench) -> Release:
+    """A release set that is on its way."""
+    release = bench.release(pin())
+    bench.run(open_release, Journey(release, Origin.TRAINING))
+    return release
+
+
+def overtaken(bench: Bench) -> Release:
+    """A newer release set than one that waits at a gate with the same circuit."""
+    older = indexed(bench)
+    question = ReleaseQuestion(older, GateName.PROD_DEPLOYMENT)
+    bench.run(ask_approvers, bench.run(release_question, question))
+    newer = bench.release(pin(version="2"))
+    bench.run(open_release, Journey(newer, Origin.HAND))
+    return newer
+
+
 # activity → its request, in a world that is prepared for it
 CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     read_fleet: lambda bench: RUN,
@@ -233,6 +267,12 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     escalate_approval: lambda bench: due(bench, Action.ESCALATE),
     close_approval: asked,
     compose_release: outcomes,
+    open_release: lambda bench: Journey(bench.release(pin()), Origin.TRAINING),
+    supersede_older: overtaken,
+    less_superseded: overtaken,
+    lacks: lambda bench: Visit(Place.TEST, bench.release(pin())),
+    note_visit: lambda bench: Visited(Visit(Place.TEST, indexed(bench)), Promotion(False, "held back")),
+    end_release: lambda bench: ReleaseEnd(indexed(bench), JourneyEnd(ReleaseStatus.REJECTED, "no")),
     offer_release: lambda bench: StageDeployment(Stage.TEST, bench.release(pin())),
     submit_evidence: lambda bench: EvidenceRequest(bench.release(pin()), "evidence-r"),
     store_evidence: lambda bench: EvidenceResult("r-1", JobState("evidence-r-1", JobStatus.COMPLETED)),
@@ -262,6 +302,7 @@ def test_a_second_run_changes_nothing_and_answers_the_same(bench: Bench, activit
 EFFECTS = [activity for activity in ACTIVITIES if activity not in (
     read_fleet, decide_training, look_at_job, evaluate_gates, look_in_registry, plan_deployment,
     look_at_deployment, list_deployed, environment_question, release_question, open_question, count_votes,
+    less_superseded, lacks,
 )]  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from activities.notifications import notify_long_running, notify_run_ended
-from activities.records import compose_release, note_commit, note_run, offer_release
+from activities.records import note_commit, note_run, offer_release
+from activities.releases import compose_release
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Policies, Stage
 from busbar.domain.records import Offer, RunRecord, RunStatus

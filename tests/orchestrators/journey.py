@@ -28,9 +28,11 @@ from busbar.domain.steps import (
     FleetRead,
     JobRef,
     JobState,
+    JourneyEnd,
     ModelPromotion,
     PlanRequest,
     Release,
+    ReleaseEnd,
     ReleaseQuestion,
     ReleaseRequest,
     RunNote,
@@ -39,6 +41,8 @@ from busbar.domain.steps import (
     TrainingPlan,
     TrainingRequest,
     TrainingRun,
+    Visit,
+    Visited,
 )
 from tests.orchestrators.fleet import ASSETS, QUICK, AzureML, pin, training
 
@@ -70,6 +74,8 @@ class Journey(AzureML):
         self.told: list[RunStatus] = []
         self.commit_notes: list[CommitNote] = []
         self.evidence_notes: list[EvidenceNote] = []
+        self.visits: list[Visited] = []
+        self.release_ends: list[JourneyEnd] = []
         self.release: ReleaseSet | None = None
 
     def look(self, job: str) -> JobState:
@@ -79,14 +85,8 @@ class Journey(AzureML):
         self.verdicts[gate] = ApprovalVerdict("", outcome, f"{outcome} by somebody", excluded)
 
     def activities(self) -> list[Callable[[Any], Any]]:
-        return [
-            *super().activities(),
-            *self._plan(),
-            *self._training(),
-            *self._approvals(),
-            *self._evidence(),
-            *self._release(),
-        ]
+        parts = (self._plan, self._training, self._approvals, self._evidence, self._release, self._journey)
+        return [*super().activities(), *(one for part in parts for one in part())]
 
     def _plan(self) -> list[Callable[[Any], Any]]:
         def read_fleet(request: TrainingRun) -> FleetRead:
@@ -215,3 +215,23 @@ class Journey(AzureML):
             plan_deployment,
             activate_deployment,
         ]
+
+    def _journey(self) -> list[Callable[[Any], Any]]:
+        def open_release(request: object) -> None: ...
+
+        def supersede_older(request: Release) -> tuple[str, ...]:
+            return ()
+
+        def less_superseded(request: Release) -> Release:
+            return request
+
+        def lacks(request: Visit) -> bool:
+            return True
+
+        def note_visit(request: Visited) -> None:
+            self.visits.append(request)
+
+        def end_release(request: ReleaseEnd) -> None:
+            self.release_ends.append(request.end)
+
+        return [open_release, supersede_older, less_superseded, lacks, note_visit, end_release]

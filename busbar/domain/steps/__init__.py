@@ -2,6 +2,7 @@
 
 from busbar.domain.steps.approvals import Question, Reminder
 from busbar.domain.steps.evidence import EvidenceRequest, EvidenceResult
+from busbar.domain.steps.journeys import Journey, JourneyEnd, ReleaseEnd, Visit, Visited
 from busbar.domain.steps.releases import (
     CircuitDeployment,
     DeploymentPlan,
@@ -77,6 +78,8 @@ __all__ = [
     "JobRef",
     "JobState",
     "JobWait",
+    "Journey",
+    "JourneyEnd",
     "LongRunning",
     "MergeRun",
     "ModelPromotion",
@@ -86,6 +89,7 @@ __all__ = [
     "Promotion",
     "Question",
     "Release",
+    "ReleaseEnd",
     "ReleaseQuestion",
     "ReleaseRequest",
     "Reminder",
@@ -100,4 +104,6 @@ __all__ = [
     "TrainingPlan",
     "TrainingRequest",
     "TrainingRun",
+    "Visit",
+    "Visited",
 ]

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
+from busbar.domain.approval import Outcome
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName, Policies, Stage
-from busbar.domain.release import Pin
+from busbar.domain.release import Pin, ReleaseSet
 from busbar.domain.steps.runs import EnvironmentRegistration, TrainingRun
 from busbar.domain.steps.training import CircuitOutcome
 from busbar.domain.training import Assets
@@ -27,6 +28,11 @@ class Release:
     circuits: tuple[CircuitKey, ...]
     policies: Policies
     excluded: tuple[CircuitKey, ...] = ()
+
+    @classmethod
+    def of(cls, release: ReleaseSet, policies: Policies, excluded: tuple[CircuitKey, ...] = ()) -> "Release":
+        circuits = tuple(sorted(pin.key for pin in release.pins))
+        return cls(release.id, release.commit, release.requester, circuits, policies, excluded)
 
     @property
     def kept(self) -> tuple[CircuitKey, ...]:
@@ -65,11 +71,16 @@ class ModelPromotion:
 
 @dataclass(frozen=True)
 class Promotion:
-    """How a promotion or deployment ended."""
+    """How a promotion or deployment ended: what is left of the release, and why circuits of it stayed behind.
+
+    `outcome` is what the people who were asked said.
+    """
 
     done: bool
     sentence: str
     release: Release | None = None
+    held: tuple[tuple[CircuitKey, str], ...] = ()
+    outcome: Outcome = Outcome.APPROVED
 
 
 @dataclass(frozen=True)
