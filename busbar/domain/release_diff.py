@@ -25,6 +25,7 @@ ASPECTS: dict[str, Callable[[Pin], Said]] = {
     "training hash": lambda pin: pin.training_hash,
     "cutoff date": lambda pin: pin.cutoff_date,
     "data asset": lambda pin: pin.data_asset_version,
+    "Delta version": lambda pin: pin.delta_version,
     "environment": lambda pin: pin.environment,
     "training component": lambda pin: pin.component_version,
     "scoring component": lambda pin: pin.scoring_version,
