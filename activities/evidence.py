@@ -14,6 +14,7 @@ from busbar.domain.events import JobStatus
 from busbar.domain.evidence import EvidenceNote, EvidenceStatus, release_document
 from busbar.domain.policies import Stage
 from busbar.domain.steps import EvidenceRequest, EvidenceResult, JobRef
+from busbar.domain.wording import gist
 
 
 def submit_evidence(
@@ -46,7 +47,7 @@ def store_evidence(request: EvidenceResult, *, ml: MachineLearning, evidence: Ev
     """Keep the page beside the release set, or the reason why there is none."""
     release, state = request.release_id, request.state
     if state.status is not JobStatus.COMPLETED:
-        reason = state.error or f"job {state.name} {state.status}"
+        reason = gist(state.error) or f"job {state.name} {state.status}"
         evidence.save_note(EvidenceNote(release, EvidenceStatus.MISSING, reason))
         return
     evidence.save_page(release, ml.read_file(Stage.DEV, f"jobs/{state.name}/evidence.html"))

@@ -603,6 +603,10 @@ class FakeMachineLearning(_Fake):
             raise NotFound(f"cannot read blob {path} of {stage}")
         return self.files[stage, path]
 
+    def data_uri(self, stage: Stage) -> str:
+        self._reach()
+        return f"abfss://data@{stage}.dfs.core.windows.net"
+
     def environment_digest(self, place: str, name: str, version: str) -> str | None:
         self._reach()
         known = self.environments.get((place, name, version))

@@ -23,6 +23,11 @@ class Blobs:
     def __init__(self, settings: Settings, url: str | None = None):
         self._url = url or settings.blob_url
 
+    @property
+    def account(self) -> str:
+        """The storage account's name."""
+        return str(self._service.account_name)
+
     @cached_property
     def _service(self) -> "BlobServiceClient":
         from azure.storage.blob import BlobServiceClient

@@ -21,6 +21,11 @@ def version_of(build: str) -> str:
     return build.partition("-env")[0]
 
 
+def environment_of(build: str) -> str:
+    """The version of the environment that a build runs in; empty for what is no build."""
+    return build.partition("-env")[2]
+
+
 def data_asset(key: CircuitKey) -> str:
     """`PLANT1_CIRC1`: the circuit's MLTable; its version is the cutoff date."""
     return f"{key.plant_id}_{key.circuit_id}"

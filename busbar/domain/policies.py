@@ -165,6 +165,18 @@ class WavePolicy:
 
 
 @dataclass(frozen=True)
+class EnvironmentPolicy:
+    """When a model counts as the same in another environment: its last `windows` windows forecast alike.
+
+    `tolerance` is the largest difference in standard deviations of a sensor, over at least `min_windows` windows.
+    """
+
+    tolerance: float = 1e-4
+    windows: int = 24
+    min_windows: int = 1
+
+
+@dataclass(frozen=True)
 class RetentionPolicy:
     """For how many days a stage keeps what nothing refers to any more."""
 
@@ -215,6 +227,7 @@ class Policies:
     training: TrainingPolicy = TrainingPolicy()
     propagation: PropagationPolicy = PropagationPolicy()
     gates: ScaleFreePolicy = ScaleFreePolicy()
+    environments: EnvironmentPolicy = EnvironmentPolicy()
     approvals: Mapping[GateName, ApprovalPolicy] = field(default_factory=dict[GateName, ApprovalPolicy])
     stages: Mapping[Stage, StagePolicy] = field(default_factory=dict[Stage, StagePolicy])
     quotas: QuotaPolicy = QuotaPolicy()

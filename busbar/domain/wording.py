@@ -1,6 +1,12 @@
-"""How sentences count."""
+"""How sentences count, and what a long text comes to."""
 
 
 def counted(number: int, noun: str) -> str:
     """`1 circuit`, `6 circuits`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def gist(text: str) -> str:
+    """A log's end in a line: what it begins with, and its last line, where the error stands."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"{lines[0]} … {lines[-1]}"[:1000] if len(lines) > 1 else "".join(lines)[:1000]

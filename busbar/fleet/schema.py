@@ -217,6 +217,18 @@ class GatesItem(Strict):
     champion_margin: float = Field(0.05, ge=0, le=10)
 
 
+class EnvironmentsItem(Strict):
+    tolerance: float = Field(1e-4, ge=0, le=1)
+    windows: int = Field(24, ge=1, le=1000)
+    min_windows: int = Field(1, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.min_windows > self.windows:
+            raise ValueError(f"min_windows {self.min_windows} is more than windows {self.windows}")
+        return self
+
+
 class ApprovalItem(Strict):
     groups: list[Label] = Field([], min_length=1)
     quorum: int = Field(1, ge=1, le=20)
@@ -249,6 +261,7 @@ class PipelineFile(Strict):
     training: TrainingItem = TrainingItem()  # pyright: ignore[reportCallIssue]  # all have defaults
     propagation: PropagationItem = PropagationItem()
     gates: GatesItem = GatesItem()  # pyright: ignore[reportCallIssue]  # all have defaults
+    environments: EnvironmentsItem = EnvironmentsItem()  # pyright: ignore[reportCallIssue]  # all have defaults
     approvals: dict[str, ApprovalItem] = {}
     quotas: QuotasItem = QuotasItem()  # pyright: ignore[reportCallIssue]  # all have defaults
     train_pull_requests: bool = False

@@ -434,7 +434,8 @@ def test_an_evidence_notebook_is_made(fleet: Fleet):
         )
     assert fleet.finished(job) is JobStatus.COMPLETED
     page = fleet.ml.read_file(Stage.DEV, f"jobs/{job}/evidence.html")
-    assert page == b"the releaseazureml://datastores/workspaceblobstore/paths/"
+    assert page.startswith(b"the releaseabfss://azureml-mlops-dev-workspace@")
+    assert page.endswith(b".dfs.core.windows.net")
     assert fleet.ml.read_file(Stage.DEV, f"jobs/{job}/evidence.ipynb") == b"{}"
 
 

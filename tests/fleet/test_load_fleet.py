@@ -19,6 +19,7 @@ from busbar.domain.policies import (
     Backoff,
     Bake,
     BranchAction,
+    EnvironmentPolicy,
     GateName,
     Policies,
     QuotaPolicy,
@@ -170,6 +171,7 @@ branches: {trunk: train}
 training: {max_parallel: 2, poll: {initial_seconds: 1, maximum_seconds: 5}}
 propagation: {max_seconds: 60}
 gates: {champion_margin: 0.1}
+environments: {tolerance: 0.001, windows: 48}
 approvals:
   registry-promotion: {expires_hours: 1.5}
 quotas: {endpoints: 200}
@@ -188,6 +190,7 @@ ramp: {steps: [5, 100], bake: live}
     assert policies.training == TrainingPolicy(max_parallel=2, poll=Backoff(1, 5))
     assert (policies.propagation.poll, policies.propagation.max_seconds) == (Backoff(2, 30), 60)
     assert (policies.gates.min_skill_seasonal_naive, policies.gates.champion_margin) == (0.0, 0.1)
+    assert policies.environments == EnvironmentPolicy(0.001, 48)
     assert policies.approvals[GateName.REGISTRY_PROMOTION] == ApprovalPolicy(("ml-leads",), 1, 1.5)
     assert (policies.asks(Stage.DEV), policies.asks(Stage.PROD)) == (None, None)
     assert policies.asks(Stage.TEST) is GateName.TEST_DEPLOYMENT
@@ -486,6 +489,10 @@ def test_files_that_are_no_configuration(content: bytes, message: str):
         (
             {"pipeline": "approvals: {drift-retrain: {groups: []}}"},
             "pipeline.yaml:1: approvals.drift-retrain.g",
+        ),
+        (
+            {"pipeline": "environments: {windows: 3, min_windows: 4}"},
+            "pipeline.yaml:1: environments: min_windows 4 is more than windows 3",
         ),
         (
             {"pipeline": "training:\n  poll: {initial_seconds: 9, maximum_seconds: 1}\n"},

@@ -28,7 +28,7 @@ class Checks(Jobs):
 
             def gathering() -> dict[str, Any]:  # the SDK cannot submit a registered command by itself
                 release_set = Input(type="uri_file", path=datastore_uri(release))
-                step = notebook(release=release_set, workspace_data=datastore_uri(""))
+                step = notebook(release=release_set, workspace_data=self.data_uri(Stage.DEV))
                 return {"notebook": step.outputs.notebook, "page": step.outputs.page}
 
             job: Any = pipeline(gathering)()

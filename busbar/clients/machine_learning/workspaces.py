@@ -36,6 +36,11 @@ class Workspaces:
         blobs, container = self._datastore(stage)
         return blobs.read(container, path)
 
+    def data_uri(self, stage: Stage) -> str:
+        """Where the workspace's datastore begins, as programs that read it by themselves name it: `abfss://…`."""
+        blobs, container = self._datastore(stage)
+        return f"abfss://{container}@{blobs.account}.dfs.core.windows.net"
+
     def _client(self, place: str) -> "MLClient":
         with self._lock:
             if place not in self._clients:
