@@ -15,6 +15,7 @@ from activities.assets import (
     register_merge,
     share_environment,
 )
+from activities.baking import judge_fleet, judge_step, measure_step, submit_replay
 from activities.evidence import note_evidence, store_evidence, submit_evidence
 from activities.jobs import cancel_job, look_at_job, submit_merge, submit_training
 from activities.models import (
@@ -28,6 +29,7 @@ from activities.models import (
 from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.questions import environment_question, open_question, release_question
+from activities.ramping import raise_share, take_back, withdraw_candidate
 from activities.records import note_commit, note_run, offer_release
 from activities.releases import (
     compose_release,
@@ -46,8 +48,9 @@ from activities.rollback import (
     remove_withdrawn,
     stand_up,
 )
-from activities.scoring import list_deployed, record_scored, submit_scoring
-from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
+from activities.rollout import plan_deployment
+from activities.scoring import list_deployed, record_scored, share_scoring, submit_scoring
+from activities.serving import activate_deployment, create_deployment, look_at_deployment
 
 ACTIVITIES = (
     read_fleet,
@@ -73,6 +76,10 @@ ACTIVITIES = (
     plan_deployment,
     create_deployment,
     look_at_deployment,
+    raise_share,
+    submit_replay,
+    measure_step,
+    judge_step,
     activate_deployment,
     plan_rollback,
     stand_up,
@@ -80,7 +87,11 @@ ACTIVITIES = (
     put_forward,
     remove_withdrawn,
     close_rollback,
+    withdraw_candidate,
+    judge_fleet,
+    take_back,
     list_deployed,
+    share_scoring,
     submit_scoring,
     record_scored,
     environment_question,

@@ -1,16 +1,30 @@
-"""Scoring through the deployed batch endpoints."""
+"""Scoring through the deployed batch endpoints, shared with a candidate while it ramps up."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from activities.clock import now
+from activities.invoking import invoke, summary_path
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
+from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import NotFound
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage
-from busbar.domain.records import DeploymentRecord, ScoringRecord
-from busbar.domain.steps import CircuitScoring, JobRef, ScoringOutcome, ScoringResult
+from busbar.domain.records import DeploymentRecord, LiveRun, ScoringRecord
+from busbar.domain.steps import (
+    CircuitScoring,
+    JobRef,
+    JobState,
+    PartScoring,
+    ScoredPart,
+    ScoringOutcome,
+    ScoringPart,
+    ScoringResult,
+)
 from busbar.settings import Settings
 
 
@@ -19,58 +33,99 @@ def list_deployed(request: Stage, *, records: Records) -> tuple[CircuitKey, ...]
     return tuple(sorted(deployment.key for deployment in records.deployments(request)))
 
 
-def submit_scoring(
-    request: CircuitScoring, *, ml: MachineLearning, records: Records, settings: Settings
-) -> JobRef:
-    """Invoke the circuit's active deployment by name, under a job name of our own, unless this run did already."""
-    active = records.deployment(request.stage, request.key)
-    if active is None:
+def share_scoring(request: CircuitScoring, *, records: Records) -> tuple[ScoringPart, ...]:
+    """Who scores which part of the windows in this run: parts that do not overlap and leave nothing out.
+
+    Decided once a run, so that a share that rises meanwhile neither doubles a window nor drops one.
+    """
+    record = records.deployment(request.stage, request.key)
+    if record is None:
         raise NotFound(f"{request.key} has no deployment in {request.stage}")
-    job = request.orchestration_id
-    if ml.job(request.stage, job) is None:
-        ml.invoke(
-            request.stage,
-            active.endpoint,
-            active.deployment,
-            job,
-            model=_model(active, settings),
-            circuit_config=active.circuit_config,
-            literals={
-                "sensor_data": settings.sensor_table,
-                "forecasts": settings.forecast_table,
-                "score_date": request.day.isoformat(),
-                "model_version": active.model_version,
-                "deployment": active.deployment,
-            },
-        )
-    return JobRef(request.stage, job)
+    run, active, candidate = request.orchestration_id, record.active, record.candidate
+    if candidate is None or not candidate.share:
+        return (ScoringPart(run, record.endpoint, active),)
+    share, windows = candidate.share, candidate.windows
+    ramping = ScoringPart(
+        names.invoked_job(run, "candidate"), record.endpoint, candidate.plain, 0, share, windows, active
+    )
+    return (ScoringPart(run, record.endpoint, active, share, 100 - share, windows), ramping)
+
+
+def submit_scoring(request: PartScoring, *, ml: MachineLearning, settings: Settings) -> JobRef:
+    """Invoke a part's deployment by name, under a job name of our own, unless this run did already."""
+    scoring, part = request.scoring, request.part
+    slices = {
+        "score_date": scoring.day.isoformat(),
+        "windows": part.windows,
+        "window_offset": part.offset / 100,
+        "window_share": part.share / 100,
+    }
+    invoke(
+        scoring.stage,
+        part.endpoint,
+        part.served.deployment,
+        part.served,
+        part.job,
+        slices,
+        ml=ml,
+        settings=settings,
+    )
+    return JobRef(scoring.stage, part.job)
 
 
 def record_scored(request: ScoringResult, *, ml: MachineLearning, records: Records) -> ScoringOutcome:
-    """Put the run's result on record: rows written, or the reason why not."""
-    scoring, state = request.scoring, request.state
-    done = state.status is JobStatus.COMPLETED
-    rows = (
-        int(json.loads(ml.read_file(scoring.stage, f"jobs/{state.name}/summary.json"))["rows"]) if done else 0
-    )
-    reason = "" if done else state.error
+    """Put the run's result on record: rows written, or the reason why not; and what it says of a candidate."""
+    scoring = request.scoring
+    summaries = {one.part.job: _summary(scoring.stage, one.state, ml) for one in request.parts}
+    for one in request.parts:
+        if one.part.instead is not None:
+            _note_candidate(scoring, one, summaries[one.part.job], records)
+    rows = sum(int(summary["rows"]) for summary in summaries.values() if summary)
+    failed = next((one.state for one in request.parts if not one.done and one.part.instead is None), None)
+    reason = failed.error or f"job {failed.name} {failed.status}" if failed else ""
     records.save_scoring(
         ScoringRecord(
             key=scoring.key,
             stage=scoring.stage,
             day=scoring.day.isoformat(),
-            job=state.name,
-            status=state.status,
+            job=request.parts[0].state.name,
+            status=failed.status if failed else JobStatus.COMPLETED,
             rows=rows,
             updated_at=now(),
             reason=reason,
         )
     )
-    return ScoringOutcome(scoring.key, done, f"{rows} rows" if done else reason)
+    return ScoringOutcome(scoring.key, failed is None, reason or f"{rows} rows")
 
 
-def _model(active: DeploymentRecord, settings: Settings) -> str:
-    if active.stage is Stage.DEV:
-        return f"azureml:{active.model_name}:{active.model_version}"
-    place = f"azureml://registries/{settings.registry}/models"
-    return f"{place}/{active.model_name}/versions/{active.model_version}"
+def _summary(stage: Stage, state: JobState, ml: MachineLearning) -> Mapping[str, Any] | None:
+    if state.status is not JobStatus.COMPLETED:
+        return None
+    return json.loads(ml.read_file(stage, summary_path(state.name)))
+
+
+def _note_candidate(
+    scoring: CircuitScoring, scored: ScoredPart, summary: Mapping[str, Any] | None, records: Records
+) -> None:
+    """What the candidate's part of a run came to: a live bake is judged by it."""
+    run = _live_run(scored, summary)
+
+    def noted(record: DeploymentRecord | None) -> DeploymentRecord | None:
+        candidate = record.ramping(scored.part.served.deployment) if record else None
+        return replace(record, candidate=candidate.with_run(run)) if record and candidate else record
+
+    records.change_deployment(scoring.stage, scoring.key, noted)
+
+
+def _live_run(scored: ScoredPart, summary: Mapping[str, Any] | None) -> LiveRun:
+    job, share = scored.part.job, scored.part.share
+    if summary is None:
+        return LiveRun(job, share, 0, 0, 0, failed=True)
+    return LiveRun(
+        job=job,
+        share=share,
+        windows=int(summary["windows"]["scored"]),
+        rows=int(summary["rows"]),
+        failed_rows=int(summary.get("failed_rows", 0)),
+        latency_ms=summary.get("latency_ms", {}).get("p95"),
+    )

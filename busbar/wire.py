@@ -23,6 +23,7 @@ RETRY = task.RetryPolicy(
 
 
 _FAILED = "busbar.failed"
+_LONGEST_TIMER = 86_400.0
 
 
 class StepFailed(Exception):
@@ -137,6 +138,10 @@ def wait(ctx: Context, event: task.Task[Any], seconds: float) -> Steps[bool]:
 
 
 def sleep(ctx: Context, seconds: float) -> Steps[None]:
+    """Wait so long; in parts, since Azure Storage keeps no message for more than a week."""
+    while seconds > _LONGEST_TIMER:
+        yield ctx.create_timer(timedelta(seconds=_LONGEST_TIMER))
+        seconds -= _LONGEST_TIMER
     yield ctx.create_timer(timedelta(seconds=seconds))
 
 

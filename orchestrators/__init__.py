@@ -1,7 +1,8 @@
 """Every orchestrator, in the order of the journey: `function_app.py` registers this tuple, a room is a stage."""
 
 from orchestrators.approval import approval
-from orchestrators.deploy_release import deploy_circuit, deploy_release
+from orchestrators.deploy_circuit import deploy_circuit
+from orchestrators.deploy_release import deploy_release, deploy_wave, take_back_wave
 from orchestrators.evidence import gather_evidence
 from orchestrators.merge_readings import merge_readings
 from orchestrators.promote_models import promote_environment, promote_model, promote_models
@@ -23,10 +24,12 @@ ORCHESTRATORS = (
     promote_models,
     promote_model,
     deploy_release,
+    deploy_wave,
     deploy_circuit,
     rollback,
     move_circuits,
     move_circuit,
+    take_back_wave,
     score_stage,
     score_circuit,
 )

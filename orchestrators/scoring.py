@@ -2,10 +2,19 @@
 
 from dataclasses import replace
 
-from activities.scoring import list_deployed, record_scored, submit_scoring
+from activities.scoring import list_deployed, record_scored, share_scoring, submit_scoring
 from busbar.domain import names
 from busbar.domain.events import JobStatus
-from busbar.domain.steps import CircuitScoring, JobWait, ScoringOutcome, ScoringResult, ScoringRun
+from busbar.domain.steps import (
+    CircuitScoring,
+    JobState,
+    JobWait,
+    PartScoring,
+    ScoredPart,
+    ScoringOutcome,
+    ScoringResult,
+    ScoringRun,
+)
 from busbar.wire import Context, StepFailed, Steps, call, children
 from orchestrators.waiting import wait_for_job
 
@@ -28,10 +37,26 @@ def score_stage(ctx: Context, request: ScoringRun) -> Steps[list[ScoringOutcome]
 
 
 def score_circuit(ctx: Context, request: CircuitScoring) -> Steps[ScoringOutcome]:
-    """Invoke the circuit's active deployment by name, wait for the job, put the result on record."""
-    job = yield from call(ctx, submit_scoring, replace(request, orchestration_id=ctx.instance_id))
-    state = yield from wait_for_job(ctx, JobWait(job, request.policy), "")
-    outcome = yield from call(ctx, record_scored, ScoringResult(request, state))
-    if state.status is not JobStatus.COMPLETED:
-        return ScoringOutcome(request.key, False, state.error or f"job {state.name} {state.status}")
-    return outcome
+    """Invoke the circuit's deployments by name, each for its part of the windows, and put the result on record."""
+    parts = yield from call(ctx, share_scoring, replace(request, orchestration_id=ctx.instance_id))
+    scored: list[ScoredPart] = []
+    for part in parts:
+        scored += yield from _score(ctx, PartScoring(request, part))
+    return (yield from call(ctx, record_scored, ScoringResult(request, tuple(scored))))
+
+
+def _score(ctx: Context, request: PartScoring) -> Steps[list[ScoredPart]]:
+    """A part's job until it ended; where a candidate fails, what serves scores its windows instead."""
+    part = request.part
+    other = part.by_other()
+    try:
+        job = yield from call(ctx, submit_scoring, request)
+        state = yield from wait_for_job(ctx, JobWait(job, request.scoring.policy), "")
+    except StepFailed as failure:
+        if other is None:
+            raise
+        state = JobState(part.job, JobStatus.FAILED, str(failure))
+    scored = [ScoredPart(part, state)]
+    if state.status is not JobStatus.COMPLETED and other is not None:
+        scored += yield from _score(ctx, PartScoring(request.scoring, other))
+    return scored

@@ -13,12 +13,13 @@ from busbar.domain.steps import (
     JobState,
     JobWait,
     ModelRequest,
+    RolloutEnd,
     Settlement,
     TrainingRequest,
 )
 from busbar.domain.training import Verdict
 from busbar.wire import Context, StepFailed, Steps, call, child
-from orchestrators.deploy_release import deploy_circuit
+from orchestrators.deploy_circuit import deploy_circuit
 from orchestrators.waiting import wait_for_job
 
 
@@ -48,7 +49,9 @@ def _train(ctx: Context, training: CircuitTraining) -> Steps[CircuitOutcome]:
     if outcome.verdict is not Verdict.TRAINED:
         return outcome  # a newer run has taken the circuit over
     deployment = CircuitDeployment(Stage.DEV, pin, training.policies)
-    yield from child(ctx, deploy_circuit, deployment, f"{ctx.instance_id}-dev")
+    rollout = yield from child(ctx, deploy_circuit, deployment, f"{ctx.instance_id}-dev")
+    if rollout.end is not RolloutEnd.SERVES:
+        raise StepFailed(rollout.sentence)
     return CircuitOutcome(outcome.key, outcome.verdict, outcome.sentence, pin)
 
 

@@ -85,11 +85,17 @@ class FakeRecords(_Fake):
         return self._deployments.get((stage, key))
 
     def change_deployment(
-        self, stage: Stage, key: CircuitKey, change: Callable[[DeploymentRecord | None], DeploymentRecord]
-    ) -> DeploymentRecord:
+        self,
+        stage: Stage,
+        key: CircuitKey,
+        change: Callable[[DeploymentRecord | None], DeploymentRecord | None],
+    ) -> DeploymentRecord | None:
         self._reach()
-        self._deployments[stage, key] = change(self._deployments.get((stage, key)))
-        return self._deployments[stage, key]
+        record = change(self._deployments.get((stage, key)))
+        self._deployments.pop((stage, key), None)
+        if record is not None:
+            self._deployments[stage, key] = record
+        return record
 
     def save_deployment(self, record: DeploymentRecord) -> None:
         """What no client does: put a record there whatever stood there."""
@@ -722,6 +728,14 @@ class FakeMachineLearning(_Fake):
         self._reach()
         known = self.endpoints.setdefault((stage, endpoint), dict(tags))
         require_same(f"endpoint {endpoint}", known, tags)
+
+    def endpoint_names(self, stage: Stage) -> list[str]:
+        self._reach()
+        return sorted(name for at, name in self.endpoints if at is stage)
+
+    def deployment_names(self, stage: Stage, endpoint: str) -> list[str]:
+        self._reach()
+        return sorted(name for at, on, name in self.deployments if (at, on) == (stage, endpoint))
 
     def deployment(self, stage: Stage, endpoint: str, deployment: str) -> DeploymentState | None:
         self._reach()

@@ -64,9 +64,12 @@ class Records:
         return _read(DeploymentRecord, self._deployments.get(stage, str(key)))
 
     def change_deployment(
-        self, stage: Stage, key: CircuitKey, change: Callable[[DeploymentRecord | None], DeploymentRecord]
-    ) -> DeploymentRecord:
-        """Write what `change` makes of the record as it is now, and return it; of two writers none is lost.
+        self,
+        stage: Stage,
+        key: CircuitKey,
+        change: Callable[[DeploymentRecord | None], DeploymentRecord | None],
+    ) -> DeploymentRecord | None:
+        """Write what `change` makes of the record as it is now (None: remove it), and return it; no writer is lost.
 
         `change` is called again where somebody else was faster. What it raises leaves the record as it is; raises
         `TemporarilyUnavailable` when others keep changing it.
@@ -120,7 +123,7 @@ class Records:
         return from_wire(Offer, latest["offer"]) if latest else None
 
 
-def _change[T](type_: type[T], table: Table, place: tuple[str, str], change: Callable[[T | None], T]) -> T:
+def _change[T, R](type_: type[T], table: Table, place: tuple[str, str], change: Callable[[T | None], R]) -> R:
     """Read, change, write under the entity tag; again where somebody changed the row in between."""
     for _ in range(_ATTEMPTS):
         row = table.get(*place)
@@ -129,14 +132,20 @@ def _change[T](type_: type[T], table: Table, place: tuple[str, str], change: Cal
         if record == before:
             return record
         try:
-            if row is None:
-                table.insert(*place, _text(record))
-            else:
-                table.replace(row, _text(record))
-        except Conflict:
+            _write(table, place, row, record)
+        except (Conflict, NotFound):
             continue
         return record
     raise TemporarilyUnavailable(f"{place[1]} changed {_ATTEMPTS} times while we tried to update it")
+
+
+def _write(table: Table, place: tuple[str, str], row: Row | None, record: object | None) -> None:
+    if record is None and row is not None:
+        table.remove(row)
+    elif row is None:
+        table.insert(*place, _text(record))
+    else:
+        table.replace(row, _text(record))
 
 
 def _text(record: object) -> str:

@@ -99,6 +99,15 @@ class Table:
         except NotFound:
             return None
 
+    def remove(self, row: Row) -> None:
+        """Remove a row that was read; `Conflict` where it changed meanwhile, `NotFound` where it is gone."""
+        from azure.core import MatchConditions
+
+        with translated(f"remove {row.key} from {self._name}"):
+            self._client.delete_entity(
+                row.partition, row.key, etag=row.etag, match_condition=MatchConditions.IfNotModified
+            )
+
     def delete(self, partition: str, key: str) -> None:
         """Remove a row; no error where it is gone already."""
         with translated(f"delete {key} from {self._name}"):

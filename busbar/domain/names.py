@@ -56,8 +56,15 @@ def scoring_circuit(run: str, key: CircuitKey) -> str:
     return f"{run}-{key.plant_id}-{key.circuit_id}"
 
 
-def is_scoring_job(job: str) -> bool:
-    return job.startswith("score-")
+def invoked_job(run: str, part: str) -> str:
+    """A job that an orchestration waits for beside others: `<its id>--<part>`. Ids have no double dash."""
+    return f"{run}--{part}"
+
+
+def waiting_for(job: str) -> str | None:
+    """The orchestration that an invoked job is named after; None for a job that says in a tag whom it wakes."""
+    run, dash, _ = job.partition("--")
+    return run if dash or run.startswith("score-") else None
 
 
 def merge_job(digest: str, attempt: int) -> str:

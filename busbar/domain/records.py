@@ -50,11 +50,38 @@ class Served:
 
 
 @dataclass(frozen=True)
+class LiveRun:
+    """What a scoring run left of a candidate while it had `share` percent: `latency_ms` is the 95th percentile."""
+
+    job: str
+    share: int
+    windows: int
+    rows: int
+    failed_rows: int
+    latency_ms: float | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True)
 class Candidate(Served):
-    """What is to take over: `share` percent of the windows are its own by now; `progress` says how its ramp stands."""
+    """What is to take over: `share` percent of the windows are its own by now; `progress` says how its ramp stands.
+
+    A scoring run has `windows` issue times while it ramps; `live` is what such runs left of it.
+    """
 
     share: int = 0
     progress: str = ""
+    windows: int = 1
+    live: tuple[LiveRun, ...] = ()
+
+    @property
+    def plain(self) -> Served:
+        """The model alone, without its ramp."""
+        return Served(**_own(self))
+
+    def with_run(self, run: LiveRun) -> "Candidate":
+        """The candidate with a run on record, the same run once."""
+        return replace(self, live=(*(one for one in self.live if one.job != run.job), run))
 
 
 @dataclass(frozen=True)
@@ -111,6 +138,10 @@ class DeploymentRecord:
     def active(self) -> Served:
         """What serves, by itself."""
         return Served(**_own(self))
+
+    def ramping(self, deployment: str) -> Candidate | None:
+        """The candidate, if it is this deployment."""
+        return self.candidate if self.candidate and self.candidate.deployment == deployment else None
 
     def serving(self, served: Served, since: str) -> "DeploymentRecord":
         """The record once `served` has taken over: what served becomes `previous`, no candidate is left."""

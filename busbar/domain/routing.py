@@ -61,8 +61,8 @@ def route_push(push: RepositoryPushed, policies: Policies) -> Train | Deploy | I
 
 
 def route_job(changed: JobChanged) -> Wake | Ignore:
-    """A finished job that we submitted wakes the orchestration named in its tag; a scoring job is named after its."""
-    waiting = changed.job if names.is_scoring_job(changed.job) else changed.orchestration_id
+    """A finished job that we submitted wakes the orchestration named in its tag; an invoked one is named after its."""
+    waiting = names.waiting_for(changed.job) or changed.orchestration_id
     if waiting is None:
         return Ignore(f"job {changed.job} carries no orchestration_id tag: not ours")
     if not changed.status.finished:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from busbar.clients.machine_learning import ModelState
 from busbar.codec import from_wire, to_wire
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.events import JobStatus
@@ -147,6 +148,12 @@ class Bench:
 
     def policies(self, commit: str = COMMIT) -> Policies:
         return fleet_at(self.repository, commit).policies
+
+    def shared(self, *pins: Pin) -> None:
+        """The registry has the pins' models."""
+        for one in pins:
+            name, version = one.model_name, one.model_version
+            self.ml.registered_models["registry", name, version] = ModelState(name, version)
 
     def release(self, *pins: Pin, policies: Policies | None = None) -> Release:
         """A release set on record, by reference."""

@@ -24,6 +24,7 @@ from activities.assets import (
     register_merge,
     share_environment,
 )
+from activities.baking import judge_fleet, judge_step, measure_step, submit_replay
 from activities.evidence import note_evidence, store_evidence, submit_evidence
 from activities.jobs import cancel_job, look_at_job, submit_merge, submit_training
 from activities.models import (
@@ -37,6 +38,7 @@ from activities.models import (
 from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.questions import environment_question, open_question, release_question
+from activities.ramping import raise_share, take_back, withdraw_candidate
 from activities.records import note_commit, note_run, offer_release
 from activities.releases import (
     compose_release,
@@ -55,17 +57,20 @@ from activities.rollback import (
     remove_withdrawn,
     stand_up,
 )
-from activities.scoring import list_deployed, record_scored, submit_scoring
-from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
+from activities.rollout import plan_deployment
+from activities.scoring import list_deployed, record_scored, share_scoring, submit_scoring
+from activities.serving import activate_deployment, create_deployment, look_at_deployment
 from busbar.domain.agenda import Action, agenda
 from busbar.domain.approval import ApprovalRequest
 from busbar.domain.events import JobStatus
 from busbar.domain.evidence import EvidenceNote, EvidenceStatus
 from busbar.domain.policies import GateName, Policies, Stage, TrainingPolicy
-from busbar.domain.records import RunStatus
+from busbar.domain.ramp import Measured, Step
+from busbar.domain.records import DeploymentRecord, RunStatus
 from busbar.domain.release_record import Origin, Place, ReleaseStatus
 from busbar.domain.rollback import Scope, plan
 from busbar.domain.steps import (
+    Bake,
     CircuitDeployment,
     CircuitMove,
     CircuitOutcome,
@@ -79,14 +84,17 @@ from busbar.domain.steps import (
     EvaluationRequest,
     EvidenceRequest,
     EvidenceResult,
+    FleetCheck,
     JobRef,
     JobState,
     Journey,
     JourneyEnd,
+    Judging,
     LongRunning,
     MergeRun,
     ModelPromotion,
     ModelRequest,
+    PartScoring,
     PlanRequest,
     Promotion,
     Question,
@@ -95,11 +103,14 @@ from busbar.domain.steps import (
     ReleaseQuestion,
     ReleaseRequest,
     Reminder,
+    Replay,
     RollbackReport,
     RollbackRun,
     RunNote,
+    ScoredPart,
     ScoringResult,
     Settlement,
+    Share,
     StageDeployment,
     TrainingRequest,
     Visit,
@@ -115,6 +126,14 @@ REGISTERED = EnvironmentRegistration(ENVIRONMENT, "1.1.0")
 DEPLOYMENT = CircuitDeployment(Stage.DEV, pin(), Policies())
 ROLLBACK = RollbackRun("rollback-1", Scope.parse(Stage.DEV, "PLANT1"), "operator", "it drifts", NOON)
 SCORING = CircuitScoring(Stage.DEV, CIRC1, date(2025, 12, 9), TrainingPolicy(), "score-1")
+REPLAYED = "deploy-1--bake50-a1-candidate"
+SUMMARY = {
+    "rows": 24,
+    "failed_rows": 0,
+    "windows": {"available": 24, "scored": 24},
+    "latency_ms": {"p95": 1.0},
+    "error": {"mse": 0.3, "seasonal_naive_mse": 0.5, "windows": 24},
+}
 METRICS = {
     "metrics": {"mae": 1.0, "rmse": 2.0, "accuracy": 0.9},
     "standardised": {"mse": 0.3},
@@ -132,6 +151,8 @@ def prepared(bench: Bench) -> Bench:
     bench.ml.write_file(Stage.DEV, f"jobs/{JOB.name}/metrics.json", json.dumps(METRICS).encode())
     bench.ml.write_file(Stage.DEV, "jobs/score-1/summary.json", b'{"rows": 24}')
     bench.ml.write_file(Stage.DEV, "jobs/evidence-r-1/evidence.html", b"<html>")
+    for job in ("score-1", REPLAYED):
+        bench.ml.write_file(Stage.DEV, f"jobs/{job}/summary.json", json.dumps(SUMMARY).encode())
     bench.run(register_model, ModelRequest(training(), JOB, PASSED))
     return bench
 
@@ -142,14 +163,72 @@ def deployed(bench: Bench) -> Bench:
     return bench
 
 
+def ramping(bench: Bench) -> CircuitDeployment:
+    """A candidate beside what serves."""
+    deployed(bench)
+    request = CircuitDeployment(Stage.DEV, pin(version="2"), Policies())
+    bench.run(create_deployment, request)
+    return request
+
+
+def replayed(bench: Bench) -> Replay:
+    return Replay(ramping(bench), deployed_by(bench).active, Step(50), 1, date(2025, 12, 9), "deploy-1")
+
+
+def deployed_by(bench: Bench) -> DeploymentRecord:
+    record = bench.records.deployment(Stage.DEV, CIRC1)
+    assert record
+    return record
+
+
+def baked(bench: Bench) -> Bake:
+    return Bake(replayed(bench), (JobState(REPLAYED, JobStatus.COMPLETED),), Measured(), 0.0)
+
+
+def judging(bench: Bench) -> Judging:
+    request = baked(bench)
+    return Judging(request, bench.run(measure_step, request))
+
+
+def part(bench: Bench) -> PartScoring:
+    (only,) = bench.run(share_scoring, deployed(bench) and SCORING)
+    return PartScoring(SCORING, only)
+
+
+def scored(bench: Bench) -> ScoringResult:
+    """A candidate's part, too, so that all that is written is."""
+    ramping(bench)
+    bench.run(raise_share, Share(ramping(bench), 50, ""))
+    parts = bench.run(share_scoring, SCORING)
+    return ScoringResult(
+        SCORING, tuple(ScoredPart(one, JobState("score-1", JobStatus.COMPLETED)) for one in parts)
+    )
+
+
+def active(bench: Bench) -> CircuitDeployment:
+    request = ramping(bench)
+    bench.run(activate_deployment, request)
+    return request
+
+
 def third(bench: Bench) -> CircuitDeployment:
-    """A deployment whose activation deletes the first."""
+    """A deployment that takes over from a second."""
     requests = [CircuitDeployment(Stage.DEV, pin(version=version), Policies()) for version in ("1", "2", "3")]
-    for request in requests:
-        bench.run(create_deployment, request)
     for request in requests[:2]:
+        bench.run(create_deployment, request)
         bench.run(activate_deployment, request)
+    bench.run(create_deployment, requests[2])
     return requests[2]
+
+
+def making_room(bench: Bench) -> CircuitDeployment:
+    """A deployment whose creation deletes the first, and another release's candidate."""
+    ramped = [CircuitDeployment(Stage.DEV, pin(version=version), Policies()) for version in "1234"]
+    for request in ramped[:2]:
+        bench.run(create_deployment, request)
+        bench.run(activate_deployment, request)
+    bench.run(create_deployment, ramped[2])
+    return ramped[3]
 
 
 def promotion(bench: Bench) -> ModelPromotion:
@@ -244,7 +323,7 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     look_in_registry: promotion,
     record_promoted: promotion,
     plan_deployment: lambda bench: StageDeployment(Stage.TEST, bench.release(pin())),
-    create_deployment: lambda bench: DEPLOYMENT,
+    create_deployment: making_room,
     look_at_deployment: lambda bench: DEPLOYMENT,
     activate_deployment: third,
     plan_rollback: lambda bench: rolled(bench).run,
@@ -254,8 +333,16 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     remove_withdrawn: back,
     close_rollback: lambda bench: RollbackReport(rolled(bench).run, 1, ended=True),
     list_deployed: lambda bench: deployed(bench) and Stage.DEV,
-    submit_scoring: lambda bench: deployed(bench) and SCORING,
-    record_scored: lambda bench: ScoringResult(SCORING, JobState("score-1", JobStatus.COMPLETED)),
+    raise_share: lambda bench: Share(ramping(bench), 50, "50 %"),
+    submit_replay: replayed,
+    measure_step: baked,
+    judge_step: judging,
+    withdraw_candidate: ramping,
+    take_back: active,
+    judge_fleet: lambda bench: FleetCheck(Stage.DEV, "r-1", Policies(), 1, 10, 4),
+    share_scoring: lambda bench: deployed(bench) and SCORING,
+    submit_scoring: part,
+    record_scored: scored,
     environment_question: lambda bench: EnvironmentPromotion(RUN, REGISTERED, bench.policies()),
     release_question: lambda bench: ReleaseQuestion(bench.release(pin()), GateName.PROD_DEPLOYMENT),
     open_question: lambda bench: Question(
@@ -303,6 +390,7 @@ EFFECTS = [activity for activity in ACTIVITIES if activity not in (
     read_fleet, decide_training, look_at_job, evaluate_gates, look_in_registry, plan_deployment,
     look_at_deployment, list_deployed, environment_question, release_question, open_question, count_votes,
     less_superseded, lacks,
+    look_at_deployment, list_deployed, share_scoring, measure_step, environment_question, release_question, count_votes,
 )]  # fmt: skip
 
 

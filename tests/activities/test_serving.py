@@ -1,67 +1,21 @@
-"""Deployments: which pins go to a stage, and what serves from then on."""
+"""Deployments: a candidate beside what serves, and what serves from then on."""
 
 from dataclasses import replace
 
 import pytest
 
-from activities.serving import activate_deployment, create_deployment, look_at_deployment, plan_deployment
-from busbar.domain.errors import NotFound, Rejected
-from busbar.domain.policies import Policies, ScaleFreePolicy, Stage, StagePolicy, Thresholds
+from activities.serving import activate_deployment, create_deployment, look_at_deployment
+from busbar.domain.errors import Rejected
+from busbar.domain.policies import Policies, RampPolicy, Stage, StagePolicy
+from busbar.domain.ramp import steps
 from busbar.domain.records import DeploymentRecord, RolledBack
-from busbar.domain.steps import CircuitDeployment, DeploymentPlan, DeploymentState, StageDeployment
-from tests.activities.bench import CIRC1, CIRC2, CIRC3, HASH, METRICS, SETTINGS, Bench, pin, serving
+from busbar.domain.steps import CircuitDeployment, DeploymentState, Ramp
+from tests.activities.bench import CIRC1, CIRC2, HASH, SETTINGS, Bench, pin, serving
 from tests.fakes import NOON, Outage
 
-STRICT = Policies(stages={Stage.PROD: StagePolicy(Thresholds(max_mae=0.5), "fast-cluster")})
+STRICT = Policies(stages={Stage.PROD: StagePolicy(compute="fast-cluster")})
+RAMPED = Policies(stages={Stage.TEST: StagePolicy(ramp=RampPolicy((50, 100)))})
 CONFIG = f"circuit_configs/PLANT1_CIRC1/{HASH}.yaml"
-
-
-def planned(bench: Bench, *pins: object, policies: Policies | None = None) -> DeploymentPlan:
-    release = bench.release(*pins, policies=policies or Policies())  # type: ignore[arg-type] - pins
-    return bench.run(plan_deployment, StageDeployment(Stage.PROD, release))
-
-
-def test_every_pin_of_the_release_goes(bench: Bench):
-    assert planned(bench, pin(CIRC1), pin(CIRC2)) == DeploymentPlan((pin(CIRC1), pin(CIRC2)))
-
-
-def test_the_stages_gates_hold_back_with_their_numbers(bench: Bench):
-    plan = planned(bench, pin(CIRC1), pin(CIRC2, metrics=replace(METRICS, mae=0.4)), policies=STRICT)
-    assert [item.key for item in plan.pins] == [CIRC2]
-    assert plan.held == ((CIRC1, "PLANT1/CIRC1 held back: max_mae failed: 1 (limit ≤ 0.5)"),)
-
-
-def test_a_circuits_own_limits_count_in_every_stage(bench: Bench):
-    own = replace(pin(CIRC1), thresholds=Thresholds(max_mae=2.0))
-    assert planned(bench, own, policies=STRICT).pins == (own,)
-
-
-def test_the_scale_free_gates_are_the_releases(bench: Bench):
-    plan = planned(bench, pin(), policies=Policies(gates=ScaleFreePolicy(min_skill_seasonal_naive=0.5)))
-    assert "min_skill_seasonal_naive failed: 0.4 (limit > 0.5)" in plan.held[0][1]
-
-
-@pytest.mark.parametrize(("served", "goes"), [("1", True), ("2", True), ("3", False), ("10", False)])
-def test_nothing_older_than_what_serves(bench: Bench, served: str, goes: bool):
-    bench.records.save_deployment(serving(stage=Stage.PROD, version=served))
-    bench.records.save_deployment(serving(stage=Stage.TEST, version="99"))
-    plan = planned(bench, pin(version="2"))
-    assert bool(plan.pins) == goes
-    if not goes:
-        told = f"PLANT1/CIRC1 held back: prod already serves version {served}, this is 2"
-        assert plan.held == ((CIRC1, told),)
-
-
-def test_what_approvers_left_out_is_neither_deployed_nor_held(bench: Bench):
-    release = bench.release(pin(CIRC1), pin(CIRC2), pin(CIRC3), policies=Policies()).less((CIRC2,))
-    plan = bench.run(plan_deployment, StageDeployment(Stage.PROD, release))
-    assert ([item.key for item in plan.pins], plan.held) == ([CIRC1, CIRC3], ())
-
-
-def test_a_release_that_is_not_on_record_cannot_be_planned(bench: Bench):
-    release = replace(bench.release(pin()), id="r-lost")
-    with pytest.raises(NotFound, match="r-lost is not on record"):
-        bench.run(plan_deployment, StageDeployment(Stage.TEST, release))
 
 
 # --- one circuit ------------------------------------------------------------------------------------------
@@ -202,41 +156,82 @@ def test_going_back_to_the_deployment_before_keeps_it(bench: Bench):
 def test_a_clean_up_that_failed_is_caught_up_by_the_retry(bench: Bench):
     for version in ("1", "2"):
         deploy(bench, version=version)
-    bench.run(create_deployment, request(version="3"))
     bench.ml.outage = True
     with pytest.raises(Outage):
-        bench.run(activate_deployment, request(version="3"))
+        bench.run(create_deployment, request(version="3"))
     bench.ml.outage = False
-    bench.run(activate_deployment, request(version="3"))
+    bench.run(create_deployment, request(version="3"))
     assert deployments(bench) == ["circ1-v2", "circ1-v3"]
+
+
+# --- a candidate beside what serves -----------------------------------------------------------------------
+
+
+def record_of(bench: Bench, stage: Stage = Stage.TEST) -> DeploymentRecord:
+    record = bench.records.deployment(stage, CIRC1)
+    assert record
+    return record
+
+
+def test_a_candidate_stands_beside_what_serves_and_has_no_share_yet(bench: Bench):
+    champion = deploy(bench, version="1").active
+    ramp = bench.run(create_deployment, request(version="2", policies=RAMPED))
+    assert ramp == Ramp(steps(RAMPED.stage(Stage.TEST).ramp, first=False), champion)
+    record = record_of(bench)
+    assert record.candidate
+    assert (record.active, record.candidate.deployment, record.candidate.share) == (champion, "circ1-v2", 0)
+    assert deployments(bench) == ["circ1-v1", "circ1-v2"]
+
+
+def test_a_first_deployment_has_no_champion(bench: Bench):
+    ramp = bench.run(create_deployment, request(policies=RAMPED))
+    assert ramp == Ramp(steps(RAMPED.stage(Stage.TEST).ramp, first=True))
+    assert bench.records.deployment(Stage.TEST, CIRC1) is None
+
+
+def test_what_serves_already_is_not_made_a_candidate(bench: Bench):
+    deploy(bench)
+    assert bench.run(create_deployment, request()) == Ramp(serves=True)
+
+
+def test_a_candidate_takes_the_place_of_what_served_before(bench: Bench):
+    for version in ("1", "2"):
+        deploy(bench, version=version)
+    bench.run(create_deployment, request(version="3"))
+    record = record_of(bench)
+    assert (before(record), record.previous_stands) == ("circ1-v1", False)
+    assert deployments(bench) == ["circ1-v2", "circ1-v3"]
+
+
+def test_a_newer_release_takes_the_place_of_a_candidate(bench: Bench):
+    deploy(bench, version="1")
+    for version in ("2", "3"):
+        bench.run(create_deployment, request(version=version))
+    assert deployments(bench) == ["circ1-v1", "circ1-v3"]
+    with pytest.raises(Rejected, match="circ1-v2 is no candidate for test any more: circ1-v3 ramps up"):
+        bench.run(activate_deployment, request(version="2"))
 
 
 # --- what was rolled back stays out -----------------------------------------------------------------------
 
 MARK = RolledBack("circ1-v2", "2", "r-1", "rollback-1", "operator", "it drifts", NOON)
-LIFT = (
-    "v2 was rolled back by operator at 2025-12-09T12:00:00+00:00: it drifts; a person has to lift that first"
-)
 
 
 def marked(bench: Bench) -> None:
     bench.records.save_deployment(serving(stage=Stage.PROD, version="1").marked(MARK))
 
 
-def test_a_rolled_back_version_is_held_back_whatever_release_carries_it(bench: Bench):
+def test_what_was_rolled_back_is_not_made_a_candidate(bench: Bench):
     marked(bench)
-    plan = planned(bench, pin(version="2"))
-    assert plan == DeploymentPlan((), ((CIRC1, f"PLANT1/CIRC1 held back: {LIFT}"),))
-
-
-def test_a_newer_version_than_the_one_rolled_back_goes(bench: Bench):
-    marked(bench)
-    assert planned(bench, pin(version="3")).pins == (pin(version="3"),)
+    with pytest.raises(Rejected, match="PLANT1/CIRC1: v2 was rolled back by operator"):
+        bench.run(create_deployment, request(Stage.PROD, "2"))
+    assert not bench.ml.deployments
 
 
 def test_a_deployment_that_was_rolled_back_meanwhile_does_not_become_active(bench: Bench):
-    marked(bench)
+    bench.records.save_deployment(serving(stage=Stage.PROD, version="1"))
     bench.run(create_deployment, request(Stage.PROD, "2"))
+    marked(bench)
     with pytest.raises(Rejected, match="PLANT1/CIRC1: v2 was rolled back by operator"):
         bench.run(activate_deployment, request(Stage.PROD, "2"))
     assert bench.records.deployment(Stage.PROD, CIRC1) == serving(stage=Stage.PROD, version="1").marked(MARK)

@@ -87,8 +87,15 @@ def test_statuses_fold(text: str, status: JobStatus):
     assert job_status(text) is status
 
 
-def test_a_scoring_job_wakes_what_it_is_named_after():
-    """An invoked job carries none of our tags."""
-    routed = route_job(JobChanged("score-prod-2025-12-09-PLANT1-CIRC1", JobStatus.COMPLETED, None))
-    assert isinstance(routed, Wake)
-    assert routed.instance_id == "score-prod-2025-12-09-PLANT1-CIRC1"
+@pytest.mark.parametrize(
+    ("job", "woken"),
+    [
+        ("score-prod-2025-12-09-PLANT1-CIRC1", "score-prod-2025-12-09-PLANT1-CIRC1"),
+        ("score-prod-2025-12-09-PLANT1-CIRC1--candidate", "score-prod-2025-12-09-PLANT1-CIRC1"),
+        ("deploy-prod-r-0a-PLANT1-CIRC1--bake10-a1-champion", "deploy-prod-r-0a-PLANT1-CIRC1"),
+    ],
+)
+def test_an_invoked_job_wakes_what_it_is_named_after(job: str, woken: str):
+    """It carries none of our tags."""
+    routed = route_job(JobChanged(job, JobStatus.COMPLETED, None))
+    assert routed == Wake(woken, job_finished(job))

@@ -75,9 +75,9 @@ class Stage:
     async def start(self, orchestrator: Callable[..., Any], request: Any, instance_id: str) -> str:
         return await self.hub.start(orchestrator.__name__, json.dumps(to_wire(request)), instance_id)
 
-    async def result(self, orchestrator: Callable[..., Any], instance_id: str) -> Any:
+    async def result(self, orchestrator: Callable[..., Any], instance_id: str, seconds: float = 30) -> Any:
         """The typed result; raises `AssertionError` with the failure where the instance failed."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(seconds):
             instance = await self.hub.wait_until_finished(instance_id)
         assert instance is not None
         assert instance.failure is None, instance.failure

@@ -8,6 +8,7 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.events import JobStatus
 from busbar.domain.gates import GateResult, Metrics
 from busbar.domain.policies import Backoff, Policies, Stage, TrainingPolicy
+from busbar.domain.ramp import Step
 from busbar.domain.release import Pin
 from busbar.domain.steps import (
     CircuitDeployment,
@@ -19,6 +20,7 @@ from busbar.domain.steps import (
     JobRef,
     JobState,
     ModelRequest,
+    Ramp,
     Settlement,
     TrainingRequest,
     TrainingRun,
@@ -68,7 +70,8 @@ class AzureML:
         def settle_circuit(request: Settlement) -> CircuitOutcome:
             return CircuitOutcome(request.training.key, request.verdict, request.reason)
 
-        def create_deployment(request: CircuitDeployment) -> None: ...
+        def create_deployment(request: CircuitDeployment) -> Ramp:
+            return Ramp((Step(100, baked=False),))
 
         def look_at_deployment(request: CircuitDeployment) -> DeploymentState:
             return DeploymentState(ready=True)

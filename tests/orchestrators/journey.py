@@ -9,7 +9,8 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import Rejected
 from busbar.domain.events import JobStatus
 from busbar.domain.evidence import EvidenceNote
-from busbar.domain.policies import Backoff, GateName, Policies, PropagationPolicy, Stage
+from busbar.domain.policies import ApprovalPolicy, Backoff, GateName, Policies, PropagationPolicy, Stage
+from busbar.domain.ramp import Ruling, decide_fleet
 from busbar.domain.records import RunStatus
 from busbar.domain.release import ReleaseSet
 from busbar.domain.steps import (
@@ -25,6 +26,7 @@ from busbar.domain.steps import (
     EnvironmentRegistration,
     EvidenceRequest,
     EvidenceResult,
+    FleetCheck,
     FleetRead,
     JobRef,
     JobState,
@@ -63,6 +65,7 @@ class Journey(AzureML):
         self.policies = Policies(
             training=replace(QUICK, max_parallel=max_parallel),
             propagation=PropagationPolicy(Backoff(0.01, 0.01), max_seconds=0.05),
+            approvals={gate: ApprovalPolicy(("leads",)) for gate in GateName},
         )
         self.verdicts: dict[str, ApprovalVerdict] = {}
         self.broken: set[CircuitKey] = set()
@@ -85,7 +88,15 @@ class Journey(AzureML):
         self.verdicts[gate] = ApprovalVerdict("", outcome, f"{outcome} by somebody", excluded)
 
     def activities(self) -> list[Callable[[Any], Any]]:
-        parts = (self._plan, self._training, self._approvals, self._evidence, self._release, self._journey)
+        parts = (
+            self._plan,
+            self._training,
+            self._approvals,
+            self._evidence,
+            self._release,
+            self._rollout,
+            self._journey,
+        )
         return [*super().activities(), *(one for part in parts for one in part())]
 
     def _plan(self) -> list[Callable[[Any], Any]]:
@@ -198,12 +209,6 @@ class Journey(AzureML):
 
         def offer_release(request: StageDeployment) -> None: ...
 
-        def plan_deployment(request: StageDeployment) -> DeploymentPlan:
-            return DeploymentPlan(tuple(pin(key) for key in request.release.kept))
-
-        def activate_deployment(request: CircuitDeployment) -> None:
-            self.deployed[request.stage].append(request.pin.key)
-
         return [
             compose_release,
             share_environment,
@@ -212,8 +217,6 @@ class Journey(AzureML):
             look_in_registry,
             record_promoted,
             offer_release,
-            plan_deployment,
-            activate_deployment,
         ]
 
     def _journey(self) -> list[Callable[[Any], Any]]:
@@ -235,3 +238,18 @@ class Journey(AzureML):
             self.release_ends.append(request.end)
 
         return [open_release, supersede_older, less_superseded, lacks, note_visit, end_release]
+
+    def _rollout(self) -> list[Callable[[Any], Any]]:
+        def plan_deployment(request: StageDeployment) -> DeploymentPlan:
+            return DeploymentPlan(tuple(pin(key) for key in request.release.kept))
+
+        def activate_deployment(request: CircuitDeployment) -> None:
+            self.deployed[request.stage].append(request.pin.key)
+
+        def withdraw_candidate(request: CircuitDeployment) -> None: ...
+
+        def judge_fleet(request: FleetCheck) -> Ruling:
+            rollback = request.policies.stage(request.stage).rollback
+            return decide_fleet(rollback, request.changed, request.rolled_back)
+
+        return [plan_deployment, activate_deployment, withdraw_candidate, judge_fleet]

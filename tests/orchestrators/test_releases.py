@@ -168,7 +168,7 @@ def never_ready(request: CircuitDeployment) -> DeploymentState:
 def test_a_deployment_that_fails_holds_no_other_up(
     play: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, look: Callable[[Any], Any], told: str
 ) -> None:
-    module = sys.modules["orchestrators.deploy_release"]
+    module = sys.modules["orchestrators.deploy_circuit"]
     monkeypatch.setattr(module, "POLLS", 3)
     monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
     journey = Journey((FIRST, SECOND, THIRD))

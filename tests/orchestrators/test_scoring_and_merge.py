@@ -11,10 +11,11 @@ from durabletask import task
 
 from busbar import wire
 from busbar.domain.circuits import CircuitKey
-from busbar.domain.errors import NotFound
+from busbar.domain.errors import NotFound, Rejected
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Policies
 from busbar.domain.policies import Stage as Place
+from busbar.domain.records import Served
 from busbar.domain.routing import job_finished
 from busbar.domain.steps import (
     CircuitScoring,
@@ -24,7 +25,9 @@ from busbar.domain.steps import (
     JobRef,
     JobState,
     MergeRun,
+    PartScoring,
     ScoringOutcome,
+    ScoringPart,
     ScoringResult,
     ScoringRun,
     TrainingRun,
@@ -37,6 +40,7 @@ from tests.orchestrators.journey import keys
 
 FIRST, SECOND, THIRD = keys(3)
 DAY = date(2025, 12, 9)
+ACTIVE = Served("circ1-v1", "m", "1", "2025-12-09", "c.yaml", "then")
 RUN = "score-prod-2025-12-09"
 
 
@@ -52,21 +56,25 @@ class Scorer:
         def list_deployed(request: Place) -> tuple[CircuitKey, ...]:
             return (FIRST, SECOND, THIRD)
 
-        def submit_scoring(request: CircuitScoring) -> JobRef:
-            self.running.add(request.orchestration_id)
+        def share_scoring(request: CircuitScoring) -> tuple[ScoringPart, ...]:
+            return (ScoringPart(request.orchestration_id, "be", ACTIVE),)
+
+        def submit_scoring(request: PartScoring) -> JobRef:
+            self.running.add(request.part.job)
             self.most_running = max(self.most_running, len(self.running))
-            return JobRef(request.stage, request.orchestration_id)
+            return JobRef(request.scoring.stage, request.part.job)
 
         def look_at_job(request: JobRef) -> JobState:
             state = self.states.get(request.name.rsplit("-", 1)[1], JobState("", JobStatus.COMPLETED))
             return replace(state, name=request.name)
 
         def record_scored(request: ScoringResult) -> ScoringOutcome:
-            self.running.discard(request.state.name)
-            done = request.state.status is JobStatus.COMPLETED
-            return ScoringOutcome(request.scoring.key, done, "24 rows" if done else request.state.error)
+            (scored,) = request.parts
+            self.running.discard(scored.state.name)
+            told = scored.state.error or f"job {scored.state.name} {scored.state.status}"
+            return ScoringOutcome(request.scoring.key, scored.done, "24 rows" if scored.done else told)
 
-        return World([list_deployed, submit_scoring, look_at_job, record_scored, *others])
+        return World([list_deployed, share_scoring, submit_scoring, look_at_job, record_scored, *others])
 
 
 def score(play: Callable[..., Any], world: World, at_once: int = 5) -> list[ScoringOutcome]:
@@ -83,7 +91,7 @@ def test_every_deployed_circuit_is_scored_by_a_job_called_like_its_orchestration
     world = Scorer().world()
 
     assert score(play, world) == [ScoringOutcome(key, True, "24 rows") for key in (FIRST, SECOND, THIRD)]
-    names = [request.orchestration_id for request in world.asked("submit_scoring")]
+    names = [request.part.job for request in world.asked("submit_scoring")]
     assert sorted(names) == [f"{RUN}-PLANT1-CIRC{number}" for number in (1, 2, 3)]
 
 
@@ -122,15 +130,82 @@ def test_one_that_cannot_be_started_stops_no_other(
     once = task.RetryPolicy(first_retry_interval=timedelta(0), max_number_of_attempts=1)
     monkeypatch.setattr(wire, "RETRY", once)
 
-    def submit_scoring(request: CircuitScoring) -> JobRef:
+    def share_scoring(request: CircuitScoring) -> tuple[ScoringPart, ...]:
         if request.key == SECOND:
             raise NotFound("PLANT1/CIRC2 has no deployment in prod")
-        return JobRef(request.stage, request.orchestration_id)
+        return (ScoringPart(request.orchestration_id, "be", ACTIVE),)
 
-    outcomes = score(play, Scorer().world(submit_scoring))
+    outcomes = score(play, Scorer().world(share_scoring))
 
     assert outcomes[1] == ScoringOutcome(SECOND, False, "NotFound: PLANT1/CIRC2 has no deployment in prod")
     assert [outcome.done for outcome in outcomes] == [True, False, True]
+
+
+# --- with a candidate beside what serves --------------------------------------------------------------------
+
+CANDIDATE = Served("circ1-v2", "m", "2", "2025-12-09", "c.yaml", "then")
+
+
+def shared(request: CircuitScoring) -> tuple[ScoringPart, ...]:
+    run = request.orchestration_id
+    candidate = ScoringPart(f"{run}--candidate", "be", CANDIDATE, 0, 25, instead=ACTIVE)
+    return (ScoringPart(run, "be", ACTIVE, 25, 75), candidate)
+
+
+shared.__name__ = "share_scoring"
+
+
+def one_circuit(request: Place) -> tuple[CircuitKey, ...]:
+    return (FIRST,)
+
+
+one_circuit.__name__ = "list_deployed"
+
+
+def recorded(play: Callable[..., Any], *others: Callable[[Any], Any]) -> list[tuple[str, str, JobStatus]]:
+    """(job, deployment, end) of all that a run with a candidate came to."""
+
+    def record_scored(request: ScoringResult) -> ScoringOutcome:
+        return ScoringOutcome(request.scoring.key, True, "")
+
+    world = Scorer().world(one_circuit, shared, record_scored, *others)
+    score(play, world)
+    (result,) = world.asked("record_scored")
+    return [(one.part.job, one.part.served.deployment, one.state.status) for one in result.parts]
+
+
+def test_candidate_and_active_score_their_own_parts(play: Callable[..., Any]) -> None:
+    job = f"{RUN}-PLANT1-CIRC1"
+    assert recorded(play) == [
+        (job, "circ1-v1", JobStatus.COMPLETED),
+        (f"{job}--candidate", "circ1-v2", JobStatus.COMPLETED),
+    ]
+
+
+def failing_candidate(request: JobRef) -> JobState:
+    failed = request.name.endswith("--candidate")
+    return JobState(request.name, JobStatus.FAILED if failed else JobStatus.COMPLETED)
+
+
+def refused_candidate(request: PartScoring) -> JobRef:
+    if request.part.instead:
+        raise Rejected("there is no deployment circ1-v2")
+    return JobRef(request.scoring.stage, request.part.job)
+
+
+failing_candidate.__name__, refused_candidate.__name__ = "look_at_job", "submit_scoring"
+
+
+@pytest.mark.parametrize("wrong", [failing_candidate, refused_candidate])
+def test_where_a_candidate_fails_what_serves_scores_its_windows(
+    play: Callable[..., Any], wrong: Callable[[Any], Any]
+) -> None:
+    job = f"{RUN}-PLANT1-CIRC1"
+    assert recorded(play, wrong) == [
+        (job, "circ1-v1", JobStatus.COMPLETED),
+        (f"{job}--candidate", "circ1-v2", JobStatus.FAILED),
+        (f"{job}--candidate-instead", "circ1-v1", JobStatus.COMPLETED),
+    ]
 
 
 def test_nothing_deployed_is_nothing_to_score(play: Callable[..., Any]) -> None:

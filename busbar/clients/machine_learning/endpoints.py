@@ -38,6 +38,19 @@ class Endpoints(Jobs):
             raise TemporarilyUnavailable(f"endpoint {endpoint} is {state}: look again later")
         require_same(f"endpoint {endpoint}", known.tags, tags)
 
+    def endpoint_names(self, stage: Stage) -> list[str]:
+        """The names of a workspace's batch endpoints."""
+        with translated(f"list endpoints of {stage}"):
+            return sorted(str(one.name) for one in self._client(stage).batch_endpoints.list())
+
+    def deployment_names(self, stage: Stage, endpoint: str) -> list[str]:
+        """The names of an endpoint's deployments; none where there is no such endpoint."""
+        listed: list[str] | None = found(
+            f"list deployments of {endpoint}",
+            lambda: [str(one.name) for one in self._client(stage).batch_deployments.list(endpoint)],
+        )
+        return sorted(listed or [])
+
     def deployment(self, stage: Stage, endpoint: str, deployment: str) -> DeploymentState | None:
         """Where a deployment stands, `None` if there is none of that name."""
         known: Any = found(

@@ -3,6 +3,18 @@
 from busbar.domain.steps.approvals import Question, Reminder
 from busbar.domain.steps.evidence import EvidenceRequest, EvidenceResult
 from busbar.domain.steps.journeys import Journey, JourneyEnd, ReleaseEnd, Visit, Visited
+from busbar.domain.steps.ramps import (
+    Bake,
+    FleetCheck,
+    Judging,
+    Measurement,
+    Ramp,
+    Replay,
+    Rollout,
+    RolloutEnd,
+    Share,
+    Wave,
+)
 from busbar.domain.steps.releases import (
     CircuitDeployment,
     DeploymentPlan,
@@ -36,7 +48,16 @@ from busbar.domain.steps.runs import (
     TrainingPlan,
     TrainingRun,
 )
-from busbar.domain.steps.scoring import CircuitScoring, MergeRun, ScoringOutcome, ScoringResult, ScoringRun
+from busbar.domain.steps.scoring import (
+    CircuitScoring,
+    MergeRun,
+    PartScoring,
+    ScoredPart,
+    ScoringOutcome,
+    ScoringPart,
+    ScoringResult,
+    ScoringRun,
+)
 from busbar.domain.steps.training import (
     CircuitBatch,
     CircuitOutcome,
@@ -53,6 +74,7 @@ from busbar.domain.steps.training import (
 )
 
 __all__ = [
+    "Bake",
     "CircuitBatch",
     "CircuitDeployment",
     "CircuitMove",
@@ -74,36 +96,48 @@ __all__ = [
     "EvaluationRequest",
     "EvidenceRequest",
     "EvidenceResult",
+    "FleetCheck",
     "FleetRead",
     "JobRef",
     "JobState",
     "JobWait",
     "Journey",
     "JourneyEnd",
+    "Judging",
     "LongRunning",
+    "Measurement",
     "MergeRun",
     "ModelPromotion",
     "ModelRequest",
     "MoveBatch",
+    "PartScoring",
     "PlanRequest",
     "Promotion",
     "Question",
+    "Ramp",
     "Release",
     "ReleaseEnd",
     "ReleaseQuestion",
     "ReleaseRequest",
     "Reminder",
+    "Replay",
     "RollbackReport",
     "RollbackRun",
+    "Rollout",
+    "RolloutEnd",
     "RunNote",
+    "ScoredPart",
     "ScoringOutcome",
+    "ScoringPart",
     "ScoringResult",
     "ScoringRun",
     "Settlement",
+    "Share",
     "StageDeployment",
     "TrainingPlan",
     "TrainingRequest",
     "TrainingRun",
     "Visit",
     "Visited",
+    "Wave",
 ]

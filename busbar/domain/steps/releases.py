@@ -103,10 +103,11 @@ class StageDeployment:
 
 @dataclass(frozen=True)
 class DeploymentPlan:
-    """Which pins go, and why others stay back."""
+    """Which pins go, and why others stay back. With a `refusal` none goes: nothing may be begun."""
 
     pins: tuple[Pin, ...]
     held: tuple[tuple[CircuitKey, str], ...] = ()
+    refusal: str = ""
 
 
 @dataclass(frozen=True)
