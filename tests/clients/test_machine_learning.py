@@ -547,6 +547,10 @@ def test_deployments_change_by_name_only(fleet: Fleet):
         "dev-scoring-cluster",
         {"model_version": "2"},
     )
+    assert endpoint in ml.endpoint_names(Stage.DEV)
+    assert endpoint not in ml.endpoint_names(Stage.TEST)
+    assert ml.deployment_names(Stage.DEV, endpoint) == ["circ1-v1", "circ1-v2"]
+    assert ml.deployment_names(Stage.DEV, "nobody") == []
     ml.set_default(Stage.DEV, endpoint, "circ1-v2")
     for _ in range(2):
         ml.delete_deployment(Stage.DEV, endpoint, deployment)

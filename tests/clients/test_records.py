@@ -116,6 +116,15 @@ def test_two_writers_of_a_deployment_lose_nothing_of_each_other(local_azure: Loc
     assert records.deployment(Stage.PROD, key) == replace(first, candidate=candidate, previous=served)
 
 
+def test_a_change_to_nothing_removes_the_deployment(local_azure: LocalAzure):
+    records, key = Records(local_azure.settings), a_key()
+    first = DeploymentRecord(key, Stage.PROD, "be", "circ1-v1", "m", "1", "2025-12-09", "c.yaml", "now")
+    records.change_deployment(Stage.PROD, key, lambda _: first)
+    for _ in range(2):
+        assert records.change_deployment(Stage.PROD, key, lambda _: None) is None
+    assert records.deployment(Stage.PROD, key) is None
+
+
 def test_a_change_that_refuses_leaves_the_deployment_as_it_is(local_azure: LocalAzure):
     records, key = Records(local_azure.settings), a_key()
 
