@@ -9,7 +9,7 @@ from activities import ACTIVITIES
 from busbar import wire
 from busbar.bootstrap import bind
 from busbar.durable import Orchestrations
-from busbar.web import approvals, audit, board, events, evidence, operations, rollbacks, webhooks
+from busbar.web import approvals, audit, board, controls, events, evidence, operations, rollbacks, webhooks
 from busbar.web.responses import respond
 from orchestrators import ORCHESTRATORS
 
@@ -73,8 +73,25 @@ def show_circuit(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.route(route="runs/{id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-def show_run(req: func.HttpRequest) -> func.HttpResponse:
-    return respond(lambda: bind(board.run_page)(req.route_params["id"], req.headers))
+@app.durable_client_input(client_name="client")
+def show_run(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    id = req.route_params["id"]
+    return respond(lambda: bind(board.run_page)(id, Orchestrations(client), req.headers))
+
+
+@app.route(route="runs/{id}/{action}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@app.durable_client_input(client_name="client")
+def show_control(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    id, action = req.route_params["id"], req.route_params["action"]
+    return respond(lambda: bind(controls.show)(id, action, req.headers, Orchestrations(client)))
+
+
+@app.route(route="runs/{id}/{action}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@app.durable_client_input(client_name="client")
+def press_control(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    id, action = req.route_params["id"], req.route_params["action"]
+    hub = Orchestrations(client)
+    return respond(lambda: bind(controls.press)(id, action, req.get_body(), req.headers, hub))
 
 
 @app.route(route="releases/{id}/evidence", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -137,6 +154,13 @@ def start_merge(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) ->
 @app.durable_client_input(client_name="client")
 def start_scoring(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
     return respond(lambda: bind(operations.start_scoring)(req.get_body(), Orchestrations(client)))
+
+
+@app.route(route="api/runs/{id}/{action}", methods=["POST"])
+@app.durable_client_input(client_name="client")
+def control_run(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    id, action = req.route_params["id"], req.route_params["action"]
+    return respond(lambda: bind(controls.control)(id, action, req.get_body(), Orchestrations(client)))
 
 
 @app.route(route="api/rollbacks", methods=["GET"])

@@ -31,6 +31,7 @@ from activities.plan import decide_training, read_fleet
 from activities.questions import environment_question, open_question, release_question
 from activities.ramping import raise_share, take_back, withdraw_candidate
 from activities.records import note_commit, note_run, offer_release
+from activities.recovery import close_questions, drop_candidates, settle_cancelled, stop_jobs
 from activities.releases import (
     compose_release,
     end_release,
@@ -90,6 +91,10 @@ ACTIVITIES = (
     withdraw_candidate,
     judge_fleet,
     take_back,
+    settle_cancelled,
+    close_questions,
+    stop_jobs,
+    drop_candidates,
     list_deployed,
     share_scoring,
     submit_scoring,

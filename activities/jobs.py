@@ -38,11 +38,13 @@ def submit_training(
 ) -> JobRef:
     """Submit the attempt of this run, unless it is there already; another run's attempts keep their numbers."""
     training = request.training
-    name = _free_or_own(training, request.attempt, ml)
+    name, taken_up = _free_or_own(training, _attempt(request), ml)
     circuit = circuit_at(repository, training.run.commit, training.key)
     config = circuit_config_path(training)
     ml.write_file(Stage.DEV, config, circuit_config(circuit))
     _record_training(request, name, records)
+    if taken_up:
+        return JobRef(Stage.DEV, name)
     ml.submit_training(
         name,
         component=training.assets.training_component,
@@ -106,13 +108,27 @@ def _first_unfailed(state: str, ml: MachineLearning) -> tuple[str, bool]:
     raise AssertionError("count() does not end")
 
 
-def _free_or_own(training: CircuitTraining, attempt: int, ml: MachineLearning) -> str:
-    """The name of this run's attempt: the one tagged so, else the first that no run has taken."""
+def _attempt(request: TrainingRequest) -> str:
+    """The attempt as jobs are tagged with it: those of a run that was started again are numbered anew."""
+    run = request.training.run
+    return str(request.attempt) if run.attempt == 1 else f"{run.attempt}.{request.attempt}"
+
+
+def _free_or_own(training: CircuitTraining, attempt: str, ml: MachineLearning) -> tuple[str, bool]:
+    """The name of this run's attempt: the one tagged so, else the first that no run has taken; whether it is there.
+
+    A run that was started again takes up what its earlier attempts left running or done.
+    """
     for number in count(1):
         name = names.training_job(training.key, training.decision.training_hash, number)
         job = ml.job(Stage.DEV, name)
-        if job is None or (job.tags.get("run"), job.tags.get("attempt")) == (training.run.id, str(attempt)):
-            return name
+        if job is None:
+            return name, False
+        if job.tags.get("run") != training.run.id:
+            continue
+        left = training.run.attempt > 1 and job.status not in (JobStatus.FAILED, JobStatus.CANCELED)
+        if left or job.tags.get("attempt") == attempt:
+            return name, True
     raise AssertionError("count() does not end")
 
 
@@ -121,7 +137,7 @@ def _tags(request: TrainingRequest) -> dict[str, str]:
     return {
         "orchestration_id": request.orchestration_id,
         "run": training.run.id,
-        "attempt": str(request.attempt),
+        "attempt": _attempt(request),
         "build_id": training.run.commit,
         "plant_id": training.key.plant_id,
         "circuit_id": training.key.circuit_id,

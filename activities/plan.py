@@ -49,6 +49,7 @@ def _decide(
         training_hash(circuit, pinned.delta_version, request.assets),
         Trained(record.training_hash, record.verdict) if record else None,
         named_by_hand=pinned.key in request.run.named,
+        retried=record is not None and record.run == request.run.id and request.run.attempt > 1,
         change=change.type if change else None,
         detail=change.detail if change else "",
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from itertools import count
 
 from activities.assets import REGISTRY
 from activities.clock import now
@@ -32,16 +33,22 @@ def open_question(
 ) -> ApprovalRequest | None:
     """What to ask, or None where the fleet asks nobody at that gate: then nothing stands in the way.
 
-    A question asked before keeps its deadline: a repeat must not extend it. Raises `ConfigurationError` where nobody
+    A question asked before keeps its deadline: a repeat must not extend it. One whose answer was voided, by a
+    cancellation or a rollback, is asked anew. Raises `ConfigurationError` where nobody
     could ever answer.
     """
     policy = request.policies.approvals.get(request.gate)
     if policy is None:
         return _unasked(request.gate)
-    request_id = names.approval_request(request.gate, request.identity, request.digest)
-    if (asked := approvals.dossier(request_id)) is not None:
-        return asked.request
-    return _request(request_id, request, policy, fleet_at(repository, request.commit))
+    first = names.approval_request(request.gate, request.identity, request.digest)
+    for attempt in count(1):
+        request_id = names.asked_again(first, attempt)
+        asked = approvals.dossier(request_id)
+        if asked is None:
+            return _request(request_id, request, policy, fleet_at(repository, request.commit))
+        if not asked.voided:
+            return asked.request
+    raise AssertionError("count() does not end")
 
 
 def environment_question(

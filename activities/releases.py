@@ -1,5 +1,7 @@
 """Release sets on their way: composed, put into the index, superseded, followed from place to place, ended."""
 
+import hashlib
+
 from activities.clock import moment, now
 from activities.records import stored_release
 from busbar.clients.approvals import Approvals
@@ -31,8 +33,9 @@ def compose_release(
 
 
 def open_release(request: Journey, *, records: Records, releases: Releases, audit: Audit) -> None:
-    """Put a release set into the index, where composing it has not done so yet."""
+    """Put a release set into the index, where composing it has not done so yet; one that is retried is open again."""
     _open(stored_release(request.release.id, records), request.origin, releases, audit)
+    releases.update(request.release.id, lambda record: record.reopened(now()))
 
 
 def supersede_older(request: Release, *, releases: Releases, approvals: Approvals) -> tuple[str, ...]:
@@ -84,7 +87,7 @@ def end_release(request: ReleaseEnd, *, releases: Releases, audit: Audit) -> Non
     release, end = request.release, request.end
     releases.update(release.id, lambda record: record.ended(end.status, end.sentence, now()))
     audit.append(
-        id=f"release-ended-{release.id}",
+        id=f"release-ended-{release.id}-{hashlib.sha256(end.sentence.encode()).hexdigest()[:8]}",
         kind="release-ended",
         subject=release.id,
         actor="release journey",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -202,6 +203,11 @@ class Api:
             if error.status == NOT_FOUND:
                 return None
             raise
+
+    def control(self, run: str, control: str, reason: str, by: str) -> str:
+        """Pause, resume, cancel or retry a run; the sentence of it."""
+        wish = {"reason": reason, "requester": by}
+        return str(self._call("POST", f"/api/runs/{quote(run, safe='')}/{control}", wish)["sentence"])
 
     def lift(self, stage: str, scope: str, reason: str, by: str) -> str:
         """Let what was rolled back be deployed again; the sentence of it."""

@@ -8,6 +8,7 @@ from busbar.api import Snapshot
 from busbar.commands.audit import audit
 from busbar.commands.console import LOCAL_URL, Key, Url, ask, show, started, table
 from busbar.commands.rollback import drill, lift, rollback
+from busbar.commands.runs import cancel, pause, resume, retry
 from busbar.domain.policies import Stage
 from busbar.domain.training import Verdict
 
@@ -19,6 +20,10 @@ app.command()(audit)
 app.command()(rollback)
 app.command()(drill)
 app.command()(lift)
+app.command()(pause)
+app.command()(resume)
+app.command()(cancel)
+app.command()(retry)
 
 
 @app.command()
@@ -40,10 +45,11 @@ def circuits(url: Url = LOCAL_URL, key: Key = "") -> None:
 @app.command()
 def runs(url: Url = LOCAL_URL, key: Key = "") -> None:
     """Training runs, newest first."""
-    found = table("commit", "updated", "status", "branch", "by", "what happened")
+    found = table("id", "updated", "status", "branch", "by", "what happened")
     for run in _snapshot(url, key).runs:
         updated = run.updated_at[:16].replace("T", " ")
-        found.add_row(run.commit[:8], updated, run.status, run.branch, run.requester, run.sentence)
+        status = "on hold" if run.paused else run.status
+        found.add_row(run.id, updated, status, run.branch, run.requester, run.paused or run.sentence)
     show(found, "no run yet: push to a branch that trains")
 
 

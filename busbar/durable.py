@@ -1,12 +1,14 @@
 """The durable client, in the few words that routes and events need."""
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from azure.durable_functions import SyncDurableFunctionsClient
+from durabletask import history
 
 from busbar.codec import to_wire
-from busbar.domain.recovery import InstanceStatus, Standing
+from busbar.domain.recovery import InstanceStatus, Standing, Trail
 
 VOTED = "voted"
 
@@ -33,7 +35,46 @@ class Orchestrations:
         if state is None:
             return None
         status = InstanceStatus(state.runtime_status.name.lower())
-        return Standing(state.instance_id, state.name, status, _sentence(state.serialized_custom_status))
+        said, began = _sentence(state.serialized_custom_status), state.created_at.isoformat()
+        return Standing(state.instance_id, state.name, status, said, began)
+
+    def trail(self, instance_id: str) -> Trail:
+        """What its history says of children and jobs."""
+        return read_trail(self._client.get_orchestration_history(instance_id))
+
+    def suspend(self, instance_id: str, reason: str) -> None:
+        """Nothing new starts in it; what is under way ends, and what comes meanwhile waits."""
+        self._unless_ended(
+            instance_id, lambda: self._client.suspend_orchestration(instance_id, reason=reason)
+        )
+
+    def resume(self, instance_id: str, reason: str) -> None:
+        self._unless_ended(instance_id, lambda: self._client.resume_orchestration(instance_id, reason=reason))
+
+    def terminate(self, instance_id: str, reason: str) -> None:
+        """End it, and it alone: not every backend ends what is below it."""
+        self._unless_ended(
+            instance_id,
+            lambda: self._client.terminate_orchestration(instance_id, output=reason, recursive=False),
+        )
+
+    def _unless_ended(self, instance_id: str, act: Callable[[], object]) -> None:
+        """Act on an instance; one that has come to its end meanwhile needs nothing done."""
+        try:
+            act()
+        except Exception:
+            standing = self.standing(instance_id)
+            if standing is None or not standing.ended:
+                raise
+
+    def request(self, instance_id: str) -> Any:
+        """What it was started with, as plain JSON."""
+        state = self._client.get_orchestration_state(instance_id)
+        return json.loads(state.serialized_input) if state and state.serialized_input else None
+
+    def again(self, orchestrator: str, instance_id: str, request: Any) -> None:
+        """Start under the id of an instance that has ended, in its place."""
+        self._client.schedule_new_orchestration(orchestrator, input=to_wire(request), instance_id=instance_id)
 
     def raise_event(self, instance_id: str, event: str) -> None:
         """Wake an instance; one that is unknown or has finished needs no waking."""
@@ -50,3 +91,26 @@ def _sentence(custom_status: str | None) -> str:
     """An orchestrator's custom status, where it is a sentence."""
     said: object = json.loads(custom_status) if custom_status else ""
     return said if isinstance(said, str) else ""
+
+
+def read_trail(events: Sequence[history.HistoryEvent]) -> Trail:
+    """The children that have not come back and what submissions gave back, in the order of the history."""
+    back = {
+        event.task_scheduled_id
+        for event in events
+        if isinstance(
+            event,
+            (history.SubOrchestrationInstanceCompletedEvent, history.SubOrchestrationInstanceFailedEvent),
+        )
+    }
+    created = [event for event in events if isinstance(event, history.SubOrchestrationInstanceCreatedEvent)]
+    asked = {event.event_id: event.name for event in events if isinstance(event, history.TaskScheduledEvent)}
+    answered = [
+        (asked[event.task_scheduled_id], json.loads(event.result or "null"))
+        for event in events
+        if isinstance(event, history.TaskCompletedEvent)
+    ]
+    return Trail(
+        tuple(event.instance_id for event in created if event.event_id not in back),
+        tuple((name, result) for name, result in answered if name.startswith("submit_")),
+    )

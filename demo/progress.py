@@ -24,6 +24,8 @@ _VERDICTS = {
     Verdict.TRAINED: f"{DONE} trained",
     Verdict.GATED_OUT: f"{FAILED} gated out",
     Verdict.QUARANTINED: f"{FAILED} quarantined",
+    Verdict.SUPERSEDED: f"{WAITING} superseded",
+    Verdict.CANCELLED: f"{FAILED} cancelled",
 }
 
 

@@ -6,6 +6,7 @@ from orchestrators.deploy_release import deploy_release, deploy_wave, take_back_
 from orchestrators.evidence import gather_evidence
 from orchestrators.merge_readings import merge_readings
 from orchestrators.promote_models import promote_environment, promote_model, promote_models
+from orchestrators.recovery import clean_up
 from orchestrators.release_journey import release_journey
 from orchestrators.rollback import move_circuit, move_circuits, rollback
 from orchestrators.scoring import score_circuit, score_stage
@@ -30,6 +31,7 @@ ORCHESTRATORS = (
     move_circuits,
     move_circuit,
     take_back_wave,
+    clean_up,
     score_stage,
     score_circuit,
 )

@@ -269,6 +269,11 @@ class FakeApprovals(_Fake):
         of = [one for one in found if one.request.release_id == release_id]
         return sorted(of, key=lambda one: (order.index(one.request.gate), one.request.id))
 
+    def void(self, id: str, sentence: str) -> Dossier:
+        self._reach()
+        self._change(id, lambda dossier: dossier.void(sentence))
+        return self.conclude(id)
+
     def conclude(self, id: str) -> Dossier:
         dossier = self._change(id, Dossier.concluded)
         self._closed[id] = dossier

@@ -89,6 +89,11 @@ class Approvals:
         ]
         return list({dossier.request.id: dossier for dossier in found}.values())
 
+    def void(self, id: str, sentence: str) -> Dossier:
+        """Close a request and take its effect away; raises `NotFound`."""
+        self._change(id, lambda dossier: dossier.void(sentence))
+        return self.conclude(id)
+
     def notice(self, id: str, notice: Notice) -> Dossier:
         """Record a round of mails."""
         return self._change(id, lambda dossier: dossier.noticed(notice))

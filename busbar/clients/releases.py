@@ -73,7 +73,9 @@ class Releases:
                     self._index.replace(row, json.dumps(to_wire(changed)))
             except Conflict:
                 continue  # somebody changed it between our read and our write: read again
-            if not changed.open:
+            if changed.open and not known.open:
+                self._index.upsert(_PARTITION, _open(id), json.dumps({"id": id}))
+            elif not changed.open:
                 self._index.delete(_PARTITION, _open(id))
             return changed
         raise TemporarilyUnavailable(f"release {id} changed {_ATTEMPTS} times while we tried to update it")

@@ -93,6 +93,7 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True)
@@ -191,13 +192,14 @@ class Dossier:
     """Everything about one request. Each change gives the dossier as it is afterwards, or raises `Conflict`.
 
     The vote that decides brings the verdict with it: there is no moment at which votes say one thing and the
-    verdict another.
+    verdict another. `voided` says why it counts no more, whatever was decided.
     """
 
     request: ApprovalRequest
     votes: tuple[Vote, ...] = ()
     verdict: ApprovalVerdict | None = None
     notices: tuple[Notice, ...] = ()
+    voided: str = ""
 
     def cast(self, vote: Vote) -> "Dossier":
         """With one vote more."""
@@ -215,6 +217,11 @@ class Dossier:
         """With nothing left to decide, since something newer is asked; what is decided stays decided."""
         verdict = ApprovalVerdict(self.request.id, Outcome.SUPERSEDED, sentence)
         return self if self.verdict else replace(self, verdict=verdict)
+
+    def void(self, sentence: str) -> "Dossier":
+        """Without effect from now on: what is undecided is cancelled, and asked again it is another question."""
+        verdict = self.verdict or ApprovalVerdict(self.request.id, Outcome.CANCELLED, sentence)
+        return self if self.voided else replace(self, verdict=verdict, voided=sentence)
 
     def noticed(self, notice: Notice) -> "Dossier":
         """With a round of mails on record; the same round again is the one that is there."""

@@ -1,7 +1,7 @@
 """Every name Busbar gives to something in Azure. A job's name and an instance's id are the idempotency key."""
 
 import hashlib
-from datetime import date
+from datetime import date, datetime
 
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName, Stage
@@ -88,6 +88,16 @@ def evidence(release: str) -> str:
 
 def deployment_run(stage: Stage, release: str) -> str:
     return f"deploy-{stage}-{release}"
+
+
+def asked_again(request: str, attempt: int) -> str:
+    """A question whose answer was voided is another question: `approve-…-2`."""
+    return request if attempt == 1 else f"{request}-{attempt}"
+
+
+def clean_up(run: str, began: str) -> str:
+    """What is cleaned up after a run that was cancelled; `began` (ISO 8601) tells its attempts apart."""
+    return f"cancel-{run}-{datetime.fromisoformat(began):%d%H%M%S}"
 
 
 def rollback(stage: Stage, fingerprint: str, attempt: int, *, drill: bool = False) -> str:

@@ -198,6 +198,7 @@ class RunStatus(StrEnum):
     REJECTED = "rejected"
     SUPERSEDED = "superseded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
     @property
     def ended(self) -> bool:
@@ -206,7 +207,10 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A training pipeline run, for the board: its plan in a sentence, and what became of it."""
+    """A training pipeline run, for the board: its plan in a sentence, and what became of it.
+
+    `paused` says who holds it and why, while somebody does.
+    """
 
     id: str
     commit: str
@@ -216,3 +220,4 @@ class RunRecord:
     sentence: str
     updated_at: str
     release_id: str | None = None
+    paused: str = ""

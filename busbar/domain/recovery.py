@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class InstanceStatus(StrEnum):
@@ -21,16 +22,28 @@ class InstanceStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Standing:
-    """An orchestration as the task hub knows it; `said` is its own status, a sentence."""
+    """An orchestration as the task hub knows it; `said` is its own status, a sentence; `began` is ISO 8601."""
 
     id: str
     orchestrator: str
     status: InstanceStatus
     said: str = ""
+    began: str = ""
 
     @property
     def ended(self) -> bool:
         return self.status.ended
+
+
+@dataclass(frozen=True)
+class Trail:
+    """What an orchestration's history says: its children that have not come back, and the results of its submissions.
+
+    A submission's result is what the activity gave back, plain JSON, under the activity's name.
+    """
+
+    children: tuple[str, ...] = ()
+    submitted: tuple[tuple[str, Any], ...] = ()
 
 
 class Control(StrEnum):

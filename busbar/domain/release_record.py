@@ -37,6 +37,7 @@ class ReleaseStatus(StrEnum):
     REJECTED = "rejected"
     SUPERSEDED = "superseded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
     @classmethod
     def of(cls, done: bool, outcome: Outcome) -> "ReleaseStatus":
@@ -47,6 +48,7 @@ class ReleaseStatus(StrEnum):
             Outcome.REJECTED: cls.REJECTED,
             Outcome.EXPIRED: cls.REJECTED,
             Outcome.SUPERSEDED: cls.SUPERSEDED,
+            Outcome.CANCELLED: cls.CANCELLED,
         }
         return told.get(outcome, cls.FAILED)
 
@@ -129,6 +131,10 @@ class ReleaseRecord:
     def ended(self, status: ReleaseStatus, sentence: str, at: str) -> "ReleaseRecord":
         """At its end; the first end counts."""
         return replace(self, status=status, sentence=sentence, updated_at=at) if self.open else self
+
+    def reopened(self, at: str) -> "ReleaseRecord":
+        """On its way again, since somebody retried its journey."""
+        return self if self.open else replace(self, status=ReleaseStatus.OPEN, updated_at=at)
 
     def superseded_by(self, newer: "ReleaseRecord", at: str) -> "ReleaseRecord":
         """Less the circuits that a newer release set pins. An ended one, and a newer one, stay as they are."""

@@ -71,10 +71,12 @@ class Verdict(StrEnum):
     GATED_OUT = "gated out"
     QUARANTINED = "quarantined"
     SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
 
     @property
     def settled(self) -> bool:
-        return self is not Verdict.TRAINING
+        """Whether the same content need not be trained again."""
+        return self not in (Verdict.TRAINING, Verdict.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,14 @@ def decide(
     last: Trained | None,
     *,
     named_by_hand: bool,
+    retried: bool = False,
     change: ChangeType | None,
     detail: str,
 ) -> Decision:
-    """Train what has no settled verdict for its hash. `detail` says what the commit changed, for the sentence."""
+    """Train what has no settled verdict for its hash. `detail` says what the commit changed, for the sentence.
+
+    `retried`: `last` is of this very run, which somebody started again: what it had trained goes on from there.
+    """
 
     def verdict(train: bool, reason: str) -> Decision:
         return Decision(circuit.key, train, reason, computed_hash, change)
@@ -118,4 +124,6 @@ def decide(
         return verdict(True, f"retrain {circuit.key}: {detail or 'training hash changed'}")
     if not last.verdict.settled:
         return verdict(True, f"train {circuit.key}: an earlier run did not finish it")
+    if retried and last.verdict in (Verdict.TRAINED, Verdict.QUARANTINED):
+        return verdict(True, f"take up {circuit.key}: {last.verdict} when this run was started again")
     return verdict(False, f"skip {circuit.key}: training hash {computed_hash} is already {last.verdict}")

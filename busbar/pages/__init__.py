@@ -1,6 +1,15 @@
 """Pages and mails: read models in, HTML out. Nothing here reads a clock, a store or the network."""
 
-from busbar.pages.documents import approval, audit, board, circuit, content_security_policy, message, run
+from busbar.pages.documents import (
+    approval,
+    audit,
+    board,
+    circuit,
+    content_security_policy,
+    control,
+    message,
+    run,
+)
 from busbar.pages.mails import Letter, mail_approval, mail_long_running, mail_run_finished
 from busbar.pages.rollbacks import rollback_plan, rollback_report
 from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, Desk, LinkState
@@ -18,6 +27,7 @@ __all__ = [
     "board",
     "circuit",
     "content_security_policy",
+    "control",
     "mail_approval",
     "mail_long_running",
     "mail_run_finished",

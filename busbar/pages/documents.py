@@ -2,14 +2,23 @@
 
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, RunRecord
+from busbar.domain.recovery import Control
 from busbar.pages import evidence, rows
 from busbar.pages.render import content_security_policy, render
-from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView
+from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, Desk
 
-__all__ = ["approval", "audit", "board", "circuit", "content_security_policy", "message", "run"]
+__all__ = ["approval", "audit", "board", "circuit", "content_security_policy", "control", "message", "run"]
 
 RUNS_SHOWN = 8
 LIVE_SECONDS, IDLE_SECONDS = 5, 30
+_DOES = {
+    Control.PAUSE: "Nothing new starts in it. Jobs under way end; what happens meanwhile waits until it is resumed.",
+    Control.RESUME: "It goes on where it was paused, with what has happened since.",
+    Control.CANCEL: "It ends at once: its jobs are cancelled, candidates that ramp up are taken out, open questions "
+    "are closed. What serves goes on serving. It can be retried.",
+    Control.RETRY: "It starts again under its own id and takes up only what is missing: what was trained, registered, "
+    "promoted or deployed is found and not done again.",
+}
 
 
 def board(records: Board) -> str:
@@ -44,18 +53,28 @@ def circuit(view: CircuitView) -> str:
     )
 
 
-def run(record: RunRecord, circuits: tuple[CircuitRecord, ...]) -> str:
-    """One run and the circuits whose latest training is of it."""
+def run(
+    record: RunRecord,
+    circuits: tuple[CircuitRecord, ...],
+    controls: tuple[Control, ...] = (),
+) -> str:
+    """One run and the circuits whose latest training is of it, with the controls that make sense now."""
     shown = Board(circuits, runs=(record,))
     running = rows.live(shown)
     return render(
         "run.html",
         run=record,
+        controls=controls,
         plants=rows.plants(shown),
         totals=rows.totals(shown),
         live=running,
         refresh=LIVE_SECONDS if running else IDLE_SECONDS,
     )
+
+
+def control(action: Control, id: str, sentence: str, desk: Desk) -> str:
+    """What a control would do with a run, and the button."""
+    return render("control.html", action=action, id=id, sentence=sentence, desk=desk, does=_DOES[action])
 
 
 def approval(view: ApprovalView) -> str:

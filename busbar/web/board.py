@@ -8,7 +8,7 @@ from busbar.codec import to_wire
 from busbar.domain.approval import Dossier
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import BadRequest
-from busbar.web import readings
+from busbar.web import controls, readings
 from busbar.web.reply import Reply, unless_known
 from busbar.web.shapes import ApprovalReader, RecordReader
 
@@ -37,13 +37,20 @@ def circuit_page(
     return unless_known(Reply.html(200, pages.circuit(view)), headers)
 
 
-def run_page(id: str, headers: Mapping[str, str] = NO_HEADERS, *, records: RecordReader) -> Reply:
+def run_page(
+    id: str,
+    orchestrations: controls.Orchestrations,
+    headers: Mapping[str, str] = NO_HEADERS,
+    *,
+    records: RecordReader,
+) -> Reply:
     """GET /runs/{id}"""
     run = records.run(id)
     if run is None:
         return Reply.message(404, "No such run", f"{id} is not on record.")
     circuits = tuple(record for record in records.circuits() if record.run == id)
-    return unless_known(Reply.html(200, pages.run(run, circuits)), headers)
+    buttons = controls.controls_of(id, orchestrations, records)
+    return unless_known(Reply.html(200, pages.run(run, circuits, buttons)), headers)
 
 
 def circuits_json(

@@ -40,6 +40,7 @@ from activities.plan import decide_training, read_fleet
 from activities.questions import environment_question, open_question, release_question
 from activities.ramping import raise_share, take_back, withdraw_candidate
 from activities.records import note_commit, note_run, offer_release
+from activities.recovery import close_questions, drop_candidates, settle_cancelled, stop_jobs
 from activities.releases import (
     compose_release,
     end_release,
@@ -60,17 +61,19 @@ from activities.rollback import (
 from activities.rollout import plan_deployment
 from activities.scoring import list_deployed, record_scored, share_scoring, submit_scoring
 from activities.serving import activate_deployment, create_deployment, look_at_deployment
+from busbar.domain import names
 from busbar.domain.agenda import Action, agenda
 from busbar.domain.approval import ApprovalRequest
 from busbar.domain.events import JobStatus
 from busbar.domain.evidence import EvidenceNote, EvidenceStatus
 from busbar.domain.policies import GateName, Policies, Stage, TrainingPolicy
 from busbar.domain.ramp import Measured, Step
-from busbar.domain.records import DeploymentRecord, RunStatus
+from busbar.domain.records import Candidate, DeploymentRecord, RunStatus
 from busbar.domain.release_record import Origin, Place, ReleaseStatus
 from busbar.domain.rollback import Scope, plan
 from busbar.domain.steps import (
     Bake,
+    Cancellation,
     CircuitDeployment,
     CircuitMove,
     CircuitOutcome,
@@ -79,12 +82,14 @@ from busbar.domain.steps import (
     ComponentsRequest,
     DataPinned,
     DataRequest,
+    DeploymentState,
     EnvironmentPromotion,
     EnvironmentRegistration,
     EvaluationRequest,
     EvidenceRequest,
     EvidenceResult,
     FleetCheck,
+    Halted,
     JobRef,
     JobState,
     Journey,
@@ -117,7 +122,19 @@ from busbar.domain.steps import (
     Visited,
 )
 from busbar.domain.training import Verdict
-from tests.activities.bench import ASSETS, CIRC1, COMMIT, ENVIRONMENT, PASSED, RUN, Bench, pin, training
+from tests.activities.bench import (
+    ASSETS,
+    CIRC1,
+    CIRC2,
+    COMMIT,
+    ENVIRONMENT,
+    PASSED,
+    RUN,
+    Bench,
+    pin,
+    serving,
+    training,
+)
 from tests.activities.killing import killed_at_every_call
 from tests.fakes import NOON
 
@@ -301,6 +318,32 @@ def overtaken(bench: Bench) -> Release:
     return newer
 
 
+def cancelled(bench: Bench) -> Cancellation:
+    """A run that trains a circuit, asks about its release and ramps another circuit up, until somebody ends it."""
+    running = bench.run(submit_training, TrainingRequest(training(), 2, "o"))
+    bench.run(note_run, RunNote(RUN, RunStatus.RUNNING, "training"))
+    question = asked(bench)
+    ramping_in_prod(bench)
+    halted = (
+        Halted(names.release_run(question.release_id or ""), "release_journey"),
+        Halted(RUN.id, "training_pipeline"),
+        Halted(names.training_circuit(RUN.id, CIRC1), "train_circuit", (running,)),
+        Halted(question.id, "approval"),
+        Halted(f"deploy-prod-{question.release_id}-PLANT1-CIRC2", "deploy_circuit"),
+    )
+    return Cancellation(RUN.id, "operator", "wrong data", NOON, halted)
+
+
+def ramping_in_prod(bench: Bench) -> None:
+    """Version 2 ramps up in prod beside version 1."""
+    before = serving(CIRC2, Stage.PROD)
+    candidate = Candidate(
+        **vars(replace(before.active, deployment="circ2-v2", release_id=bench.release(pin()).id))
+    )
+    bench.records.save_deployment(replace(before, candidate=candidate))
+    bench.ml.deployments[Stage.PROD, before.endpoint, "circ2-v2"] = DeploymentState(ready=True)
+
+
 # activity → its request, in a world that is prepared for it
 CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     read_fleet: lambda bench: RUN,
@@ -332,6 +375,10 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     put_forward: lambda bench: replace(back(bench), forward=True),
     remove_withdrawn: back,
     close_rollback: lambda bench: RollbackReport(rolled(bench).run, 1, ended=True),
+    settle_cancelled: cancelled,
+    close_questions: cancelled,
+    stop_jobs: cancelled,
+    drop_candidates: cancelled,
     list_deployed: lambda bench: deployed(bench) and Stage.DEV,
     raise_share: lambda bench: Share(ramping(bench), 50, "50 %"),
     submit_replay: replayed,

@@ -187,3 +187,25 @@ def test_another_state_is_another_job(raw: Bench):
         merge(raw, commit=raw.edit("config/sources.yaml", "timezone: UTC", "timezone: Europe/Berlin").commit)
     )
     assert len(set(names)) == 4
+
+
+# --- a run that was started again -------------------------------------------------------------------------
+
+AGAIN = replace(RUN, attempt=2)
+
+
+def test_a_run_that_is_started_again_takes_up_what_it_left(bench: Bench):
+    submit(bench)
+    bench.ml.ended(Stage.DEV, f"{JOB}-a1")
+    assert submit(bench, run=AGAIN) == f"{JOB}-a1"
+    assert len(bench.ml.jobs) == 1
+
+
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELED])
+def test_what_failed_or_was_cancelled_is_tried_again_under_the_next_number(bench: Bench, status: JobStatus):
+    submit(bench)
+    bench.ml.ended(Stage.DEV, f"{JOB}-a1", status)
+    assert [submit(bench, attempt, AGAIN) for attempt in (1, 1)] == [f"{JOB}-a2"] * 2
+    bench.ml.ended(Stage.DEV, f"{JOB}-a2", status)
+    assert submit(bench, 2, AGAIN) == f"{JOB}-a3"
+    assert bench.ml.jobs[Stage.DEV, f"{JOB}-a3"].state.tags["attempt"] == "2.2"

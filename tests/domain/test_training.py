@@ -141,3 +141,19 @@ def test_decisions(
     decision = decide(CIRCUIT, "same", last, named_by_hand=named, change=change, detail=detail)
     assert (decision.key, decision.train, decision.reason) == (KEY, train, reason)
     assert (decision.training_hash, decision.change) == ("same", change)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "train"),
+    [
+        (Verdict.TRAINED, True),
+        (Verdict.QUARANTINED, True),
+        (Verdict.CANCELLED, True),
+        (Verdict.TRAINING, True),
+        (Verdict.GATED_OUT, False),
+    ],
+)
+def test_a_run_that_is_started_again_takes_up_its_circuits(verdict: Verdict, train: bool):
+    last = Trained("hash", verdict)
+    decision = decide(CIRCUIT, "hash", last, named_by_hand=False, retried=True, change=None, detail="")
+    assert decision.train is train

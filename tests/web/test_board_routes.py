@@ -10,6 +10,7 @@ from busbar.web import board
 from busbar.web.reply import Reply
 from tests.fakes import FakeApprovals, FakeRecords
 from tests.pages import samples
+from tests.web.test_controls import Hub
 
 KEY = CircuitKey("PLANT1", "CIRC1")
 
@@ -78,8 +79,8 @@ def test_a_circuit_page_finds_the_lineage_in_the_runs_release(records: FakeRecor
 def test_runs(records: FakeRecords):
     said = json.loads(board.run_json(samples.RUN, records=records).body)
     assert (said["status"], len(said["circuits"])) == ("running", 6)
-    assert board.run_page(samples.RUN, records=records).status == 200
-    assert board.run_page("nothing", records=records).status == 404
+    assert board.run_page(samples.RUN, Hub(), records=records).status == 200
+    assert board.run_page("nothing", Hub(), records=records).status == 404
     assert board.run_json("nothing", records=records).status == 404
 
 

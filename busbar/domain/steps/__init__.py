@@ -15,6 +15,7 @@ from busbar.domain.steps.ramps import (
     Share,
     Wave,
 )
+from busbar.domain.steps.recoveries import Cancellation, Halted
 from busbar.domain.steps.releases import (
     CircuitDeployment,
     DeploymentPlan,
@@ -75,6 +76,7 @@ from busbar.domain.steps.training import (
 
 __all__ = [
     "Bake",
+    "Cancellation",
     "CircuitBatch",
     "CircuitDeployment",
     "CircuitMove",
@@ -98,6 +100,7 @@ __all__ = [
     "EvidenceResult",
     "FleetCheck",
     "FleetRead",
+    "Halted",
     "JobRef",
     "JobState",
     "JobWait",

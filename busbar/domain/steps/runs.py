@@ -12,7 +12,10 @@ from busbar.domain.training import Assets, Decision, PinnedData
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A commit to train. `named` circuits train whatever their hash; `id` is the run's instance id."""
+    """A commit to train. `named` circuits train whatever their hash; `id` is the run's instance id.
+
+    `attempt` counts how often an operator had it start again: it takes up only what is missing.
+    """
 
     id: str
     commit: str
@@ -20,6 +23,7 @@ class TrainingRun:
     requester: str
     before: str = ZERO_COMMIT
     named: tuple[CircuitKey, ...] = ()
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
