@@ -58,6 +58,8 @@ def test_what_is_open_is_listed_until_it_ends(releases: Releases):
         )
     assert ended.status is ReleaseStatus.REJECTED
     assert [one.id for one in releases.open() if one.id in own] == [records[1].id]
+    releases.update(records[0].id, lambda one: one.reopened("later"))
+    assert [one.id for one in releases.open() if one.id in own] == [records[1].id, records[0].id]
     assert records[0].id in [one.id for one in releases.newest(1000)]
 
 
