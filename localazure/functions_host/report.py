@@ -20,6 +20,7 @@ _QUIET = (
     "azure.core",
     "azure.functions",
     "azure.durable_functions",
+    "azure.durable_functions.worker",  # a level of its own: it describes each turn to a logger that has none
     "azure.identity",
     "durabletask",
     "httpx",

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable
 from functools import partial
 
 import durabletask.internal.orchestrator_service_pb2 as pb
@@ -16,12 +16,12 @@ from localazure.task_hub.store import Activity, Reader, Work
 from localazure.task_hub.transaction import Effects
 from localazure.task_hub.transitions import Transitions
 from localazure.task_hub.turn import Decision
+from localazure.task_hub.workers import Piece, Workers
 from localazure.task_hub.writer import Writer
 
 _log = logging.getLogger(__name__)
 
 CACHED_HISTORIES = 256
-PAUSE_AFTER_FAILURE = 5.0  # seconds
 
 
 class Engine:
@@ -42,17 +42,17 @@ class Engine:
         self._runner = Runner(executor, clock)
         self._ready, self._ready_entities = Ready(), Ready()
         self._activities: asyncio.Queue[Activity] = asyncio.Queue()
+        self._outstanding = set[int]()  # activities that somebody still waits for
         self._alarm = Alarm(self._make_ready, clock)
         self._histories = OrderedDict[str, tuple[str, list[pb.HistoryEvent]]]()
         self._waiters: dict[str, asyncio.Event] = {}
         self._sizes = (turns, entities, activities)
-        self._workers: list[asyncio.Task[None]] = []
-        self._under_way = set[asyncio.Task[None]]()
+        self._workers = Workers()
 
     def start(self) -> None:
         """Take up everything the database holds."""
         for activity in self._reader.activities():
-            self._activities.put_nowait(activity)
+            self._add_activity(activity)
         for due, instance_id in self._reader.timers():
             self._alarm.set(due, instance_id)
         for receiver in self._reader.with_events():
@@ -61,7 +61,7 @@ class Engine:
         work = [self._take_turns(self._ready, self._take_turn) for _ in range(turns)]
         work += [self._take_turns(self._ready_entities, self._run_batch) for _ in range(entities)]
         work += [self._run_activities() for _ in range(activities)]
-        self._workers = [asyncio.create_task(coroutine) for coroutine in work]
+        self._workers.start(work)
 
     async def stop(self, grace: float) -> None:
         """Take up no more work, and give what is under way `grace` seconds to be recorded.
@@ -69,10 +69,7 @@ class Engine:
         What is interrupted then is taken up again at the next start.
         """
         self._alarm.stop()
-        await _cancel(self._workers)
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=grace)
-        await _cancel(self._under_way)
+        await self._workers.stop(grace)
 
     async def apply[T](self, transition: Callable[[Transitions], T]) -> T:
         """Commit a change, then let its effects happen.
@@ -96,8 +93,8 @@ class Engine:
 
     async def settled(self) -> None:
         """Return when no turn and no activity is under way or waiting; timers to come do not count."""
-        while self._under_way or not self._idle:
-            await (asyncio.wait(self._under_way) if self._under_way else asyncio.sleep(0))
+        while self._workers.busy or not self._idle:
+            await self._workers.pause()
 
     @property
     def _idle(self) -> bool:
@@ -106,11 +103,16 @@ class Engine:
     def _make_ready(self, receiver: str) -> None:
         (self._ready_entities if receiver.startswith("@") else self._ready).add(receiver)
 
+    def _add_activity(self, activity: Activity) -> None:
+        self._outstanding.add(activity.n)
+        self._activities.put_nowait(activity)
+
     def _carry_out(self, effects: Effects) -> None:
         for instance_id in effects.removed:
             self._histories.pop(instance_id, None)
+        self._outstanding.difference_update(effects.cancelled)
         for activity in effects.activities:
-            self._activities.put_nowait(activity)
+            self._add_activity(activity)
         for due, instance_id in effects.timers:
             self._alarm.set(due, instance_id)
         for receiver in effects.ready:
@@ -119,22 +121,19 @@ class Engine:
             if waiter := self._waiters.pop(instance_id, None):
                 waiter.set()
 
-    async def _to_its_end(
-        self, work: Coroutine[None, None, None], what: str, again: Callable[[], None]
-    ) -> None:
-        """Run a piece of work that outlives its worker's being stopped; `again` if the database fails it."""
-        task = asyncio.create_task(_logged(work, what, again))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        await asyncio.shield(task)
-
-    async def _take_turns(self, ready: Ready, turn: Callable[[str], Coroutine[None, None, None]]) -> None:
-        while True:
+    async def _take_turns(self, ready: Ready, turn: Callable[[str], Piece]) -> None:
+        while not self._workers.stopping:
             taker = await ready.take()
             try:
-                await self._to_its_end(turn(taker), f"turn of {taker}", partial(ready.add, taker))
+                await self._workers.do(turn(taker), f"turn of {taker}", partial(ready.add, taker))
             finally:
                 ready.release(taker)
+
+    async def _run_activities(self) -> None:
+        while not self._workers.stopping:
+            activity = await self._activities.get()
+            again = partial(self._activities.put_nowait, activity)
+            await self._workers.do(self._run_activity(activity), f"activity {activity.name}", again)
 
     async def _take_turn(self, instance_id: str) -> None:
         work = self._reader.work(instance_id, self._clock.now())
@@ -170,29 +169,9 @@ class Engine:
         while len(self._histories) > CACHED_HISTORIES:
             self._histories.popitem(last=False)
 
-    async def _run_activities(self) -> None:
-        while True:
-            activity = await self._activities.get()
-            again = partial(self._activities.put_nowait, activity)
-            await self._to_its_end(self._run_activity(activity), f"activity {activity.name}", again)
-
     async def _run_activity(self, activity: Activity) -> None:
-        if not self._reader.is_outstanding(activity.n):
+        if activity.n not in self._outstanding:
             return
         result, failure = await self._runner.activity(activity)
         await self._record(lambda transitions: transitions.finish_activity(activity.n, result, failure))
-
-
-async def _logged(work: Coroutine[None, None, None], what: str, again: Callable[[], None]) -> None:
-    """A worker outlives the failure of a piece of its work, which is done again after a pause."""
-    try:
-        await work
-    except Exception:  # whatever it was, the other instances go on
-        _log.exception("The task hub failed at a %s; it is tried again in %s s", what, PAUSE_AFTER_FAILURE)
-        asyncio.get_running_loop().call_later(PAUSE_AFTER_FAILURE, again)
-
-
-async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        self._outstanding.discard(activity.n)

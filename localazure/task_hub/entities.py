@@ -8,8 +8,8 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 from localazure.task_hub.batch import Conclusion
 from localazure.task_hub.history import operation_outcome, seconds, signal
 from localazure.task_hub.instances import Instances
-from localazure.task_hub.model import Instance, InstanceExists, entity_id
-from localazure.task_hub.store import Batch
+from localazure.task_hub.model import InstanceExists, entity_id
+from localazure.task_hub.store import Active, Batch
 from localazure.task_hub.turn import EntityMessage
 
 _log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ class Entities(Instances):
     ) -> None:
         self._post(entity, signal(entity, operation, payload, request_id), due=at)
 
-    def _message_entity(self, sender: Instance, message: EntityMessage) -> None:
+    def _message_entity(self, sender: Active, message: EntityMessage) -> None:
         """Send what an orchestrator's turn has for an entity."""
         event = pb.HistoryEvent()
         event.CopyFrom(message.event)

@@ -1,11 +1,13 @@
 """History events of the task hub's own making; those of single actions come from the SDK's helpers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 
 import durabletask.internal.helpers as events
 import durabletask.internal.orchestrator_service_pb2 as pb
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,15 @@ def operation_outcome(request_id: str, outcome: pb.OperationResult) -> pb.Histor
         return pb.HistoryEvent(eventId=-1, entityOperationFailed=failed)
     completed = pb.EntityOperationCompletedEvent(requestId=request_id, output=outcome.success.result)
     return pb.HistoryEvent(eventId=-1, entityOperationCompleted=completed)
+
+
+def stamp(history: Sequence[pb.HistoryEvent], now: datetime) -> None:
+    """Give the events that have no time yet the time `now`."""
+    time = Timestamp()
+    time.FromDatetime(now)
+    for event in history:
+        if not event.timestamp.seconds:
+            event.timestamp.CopyFrom(time)
 
 
 def seconds(message: Message, field: str) -> float | None:

@@ -100,7 +100,7 @@ class Instances(Locks):
                 events.new_execution_completed_event(pb.ORCHESTRATION_STATUS_TERMINATED, output),
             ],
         )
-        self._db.execute("DELETE FROM activities WHERE id=?", (instance_id,))
+        self._cancel_activities(instance_id)
         self._finish(instance_id, Completion(Status.TERMINATED, output))
         for child in children:
             self.terminate(child, output)

@@ -8,7 +8,8 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 
 from localazure.task_hub.entities import Entities
 from localazure.task_hub.history import Parent
-from localazure.task_hub.model import Instance, NotFailed, Status
+from localazure.task_hub.model import NotFailed, Status
+from localazure.task_hub.store import Active
 from localazure.task_hub.turn import Child, Completion
 
 
@@ -41,7 +42,7 @@ class Rewinds(Entities):
         )
         self._post(instance_id, pb.HistoryEvent(eventId=-1, executionRewound=rewound))
 
-    def _rewrite(self, instance: Instance, history: list[pb.HistoryEvent]) -> Instance:
+    def _rewrite(self, instance: Active, history: list[pb.HistoryEvent]) -> Active:
         """Make `history` the instance's past, under the execution id it has, and rewind what failed below."""
         execution = execution_of(history)
         self._db.execute("DELETE FROM history WHERE id=?", (instance.id,))
@@ -56,7 +57,7 @@ class Rewinds(Entities):
         self.effects.ready.append(instance.id)
         return dataclasses.replace(instance, execution=execution)
 
-    def _readdress_calls(self, instance: Instance, execution: str) -> None:
+    def _readdress_calls(self, instance: Active, execution: str) -> None:
         """Have the calls that still wait at entities answered to the new execution."""
         rows = self._db.execute("SELECT n, event FROM inbox WHERE sender=?", (instance.id,)).fetchall()
         for n, blob in rows:

@@ -9,9 +9,9 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 from localazure.task_hub import batch as batches
 from localazure.task_hub.batch import Conclusion
 from localazure.task_hub.clock import Clock
-from localazure.task_hub.model import ActivityFailed, Executor, Instance, TurnDeclined, failure_details
+from localazure.task_hub.model import ActivityFailed, Executor, TurnDeclined, failure_details
 from localazure.task_hub.rewind import rewound_history
-from localazure.task_hub.store import Activity, Batch, Work
+from localazure.task_hub.store import Active, Activity, Batch, Work
 from localazure.task_hub.turn import Decision, decide, failed
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Runner:
             return failed(type(error).__name__, str(error), new, self._now())
 
     async def _decide(
-        self, instance: Instance, past: list[pb.HistoryEvent], new: list[pb.HistoryEvent]
+        self, instance: Active, past: list[pb.HistoryEvent], new: list[pb.HistoryEvent]
     ) -> Decision:
         response = await self._executor.orchestrate(instance.id, instance.name, past, new)
         rewound = rewound_history(response)

@@ -28,10 +28,18 @@ _COLUMNS = (
 
 LARGEST_BATCH = 500  # operations
 
+FINISHED_SQL = f"({','.join(str(int(status)) for status in sorted(FINISHED))})"
+
 # Events by their arrival, then timers by their due times.
 _ARRIVED = """
 SELECT due, n, event FROM inbox WHERE id=:id AND due IS NULL
 UNION ALL SELECT due, n, event FROM inbox WHERE id=:id AND due<=:now ORDER BY due, n LIMIT :limit
+"""
+# One statement: an instance is not given its suspension before it is resumed.
+_WORK = f"""
+SELECT instances.id, execution, name, status, version, n, event FROM instances, inbox
+WHERE instances.id=:id AND inbox.id=:id AND (due IS NULL OR due<=:now)
+AND status NOT IN {FINISHED_SQL} AND status<>{Status.SUSPENDED:d} ORDER BY due, n
 """
 _ARRIVED_FROM = """
 SELECT due, n, event FROM inbox WHERE sender=:sender AND id=:id AND (due IS NULL OR due<=:now)
@@ -59,10 +67,21 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Active:
+    """What a turn needs to know of its instance, which is neither finished nor suspended."""
+
+    id: str
+    execution: str
+    name: str
+    status: Status
+    version: str | None
+
+
+@dataclass(frozen=True)
 class Work:
     """What a turn needs: the instance and the events to deliver, with their keys in the inbox."""
 
-    instance: Instance
+    instance: Active
     keys: tuple[int, ...]
     events: tuple[pb.HistoryEvent, ...]
 
@@ -110,12 +129,12 @@ class Reader:
 
     def work(self, instance_id: str, now: float) -> Work | None:
         """The events an instance can be given at `now`; None when there are none, or it takes none."""
-        with self._one_moment():  # an instance is not given its suspension before it is resumed
-            instance = self.instance(instance_id)
-            if instance is None or instance.status.finished or instance.status == Status.SUSPENDED:
-                return None
-            rows = self._db.execute(_ARRIVED, {"id": instance_id, "now": now, "limit": -1}).fetchall()
-        arrived = [(n, pb.HistoryEvent.FromString(blob)) for _, n, blob in rows]
+        rows = self._db.execute(_WORK, {"id": instance_id, "now": now}).fetchall()
+        if not rows:
+            return None
+        own_id, execution, name, status, version = rows[0][:5]
+        instance = Active(own_id, execution, name, Status(status), version)
+        arrived = [(n, pb.HistoryEvent.FromString(blob)) for *_, n, blob in rows]
         if instance.status == Status.PENDING:
             arrived = _started_first(arrived)
         arrived = _rewound_alone(arrived)
@@ -142,9 +161,6 @@ class Reader:
             yield
         finally:
             self._db.execute("COMMIT")
-
-    def is_outstanding(self, activity: int) -> bool:
-        return self._db.execute("SELECT 1 FROM activities WHERE n=?", (activity,)).fetchone() is not None
 
     def activities(self) -> list[Activity]:
         """All outstanding activities, oldest first."""
@@ -195,6 +211,3 @@ def _instance(row: tuple[Any, ...]) -> Instance:
     fields[3] = Status(fields[3])
     fields[7] = pb.TaskFailureDetails.FromString(fields[7]) if fields[7] else None
     return Instance(*fields)
-
-
-FINISHED_SQL = f"({','.join(str(int(status)) for status in sorted(FINISHED))})"

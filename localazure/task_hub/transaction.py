@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
-from localazure.task_hub.history import Parent
+from localazure.task_hub.history import Parent, stamp
 from localazure.task_hub.model import InstanceFinished, NoSuchInstance, Status
 from localazure.task_hub.store import FINISHED_SQL, Activity
 
@@ -21,6 +21,7 @@ class Effects:
     activities: list[Activity] = field(default_factory=list[Activity])
     changed: list[str] = field(default_factory=list[str])
     removed: list[str] = field(default_factory=list[str])
+    cancelled: list[int] = field(default_factory=list[int])  # activities
 
 
 class Transaction:
@@ -48,18 +49,22 @@ class Transaction:
         (count,) = self._db.execute(
             "SELECT coalesce(max(seq) + 1, 0) FROM history WHERE id=?", (instance_id,)
         ).fetchone()
-        for event in history:
-            if not event.timestamp.seconds:
-                event.timestamp.FromDatetime(datetime.fromtimestamp(self._now, UTC))
+        stamp(history, datetime.fromtimestamp(self._now, UTC))
         self._db.executemany(
             "INSERT INTO history VALUES(?,?,?)",
             [(instance_id, count + i, event.SerializeToString()) for i, event in enumerate(history)],
         )
 
     def _remove(self, instance_id: str) -> None:
-        for table in ("instances", "history", "inbox", "activities"):
+        self._cancel_activities(instance_id)
+        for table in ("instances", "history", "inbox"):
             self._db.execute(f"DELETE FROM {table} WHERE id=?", (instance_id,))
         self.effects.removed.append(instance_id)
+
+    def _cancel_activities(self, instance_id: str) -> None:
+        """Have nobody wait for the instance's activities any more."""
+        rows = self._db.execute("DELETE FROM activities WHERE id=? RETURNING n", (instance_id,))
+        self.effects.cancelled += [n for (n,) in rows]
 
     def _set_status(self, instance_id: str, status: Status) -> None:
         self._db.execute(
@@ -88,17 +93,20 @@ class Transaction:
         row = self._db.execute(sql, (instance_id,)).fetchone()
         return row is not None and execution in (None, row[0])
 
-    def _listens(self, instance_id: str, execution: str | None = None) -> bool:
-        """Whether outcomes are kept for the instance: a failed one gets them should it be rewound."""
+    def _listens(self, instance_id: str, execution: str) -> bool:
+        """Whether outcomes are kept for that execution of the instance."""
         row = self._db.execute(
             "SELECT execution, status FROM instances WHERE id=?", (instance_id,)
         ).fetchone()
-        if row is None or execution not in (None, row[0]):
-            return False
-        return row[1] == Status.FAILED or not Status(row[1]).finished
+        return row is not None and execution == row[0] and listens(row[1])
 
     def _parent(self, instance_id: str) -> Parent | None:
         row = self._db.execute(
             "SELECT parent_id, parent_execution, parent_task FROM instances WHERE id=?", (instance_id,)
         ).fetchone()
         return Parent(*row) if row and row[0] is not None else None
+
+
+def listens(status: int | None) -> bool:
+    """Whether outcomes are kept for an instance of that status: a failed one gets them should it be rewound."""
+    return status is not None and (status == Status.FAILED or not Status(status).finished)

@@ -8,7 +8,7 @@ import durabletask.internal.helpers as events
 import durabletask.internal.orchestrator_service_pb2 as pb
 from google.protobuf.message import Message as ProtobufMessage
 
-from localazure.task_hub.history import seconds
+from localazure.task_hub.history import seconds, stamp
 from localazure.task_hub.model import Status, capped, entity_id, failure_details
 
 
@@ -81,9 +81,7 @@ def decide(response: pb.OrchestratorResponse, new: Sequence[pb.HistoryEvent], no
     for action in response.actions:
         if decision.completion is None:
             _apply(action, decision)
-    for event in decision.history:
-        if not event.timestamp.seconds:
-            event.timestamp.FromDatetime(now)
+    stamp(decision.history, now)
     return decision
 
 

@@ -167,8 +167,11 @@ class Writer:
     def _commit_together(self, requests: list[_Request]) -> sqlite3.Error | None:
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            for request in requests:
-                self._run_one(request)
+            self._run_one(requests[0], "ROLLBACK", "BEGIN IMMEDIATE")
+            for request in requests[1:]:
+                self._db.execute("SAVEPOINT one")
+                self._run_one(request, "ROLLBACK TO one")
+                self._db.execute("RELEASE one")
             self._db.execute("COMMIT")
         except sqlite3.Error as error:  # nobody's transition happened
             self._roll_back()
@@ -177,18 +180,17 @@ class Writer:
             return error
         return None
 
-    def _run_one(self, request: _Request) -> None:
+    def _run_one(self, request: _Request, *undo: str) -> None:
         transitions = Transitions(self._db, self._clock.now())
-        self._db.execute("SAVEPOINT one")
         try:
             request.result, request.error = request.transition(transitions), None
             request.effects = transitions.effects
         except Exception as error:
             if _code(error) in _OUTAGES:
                 raise
-            self._db.execute("ROLLBACK TO one")
             request.error = error
-        self._db.execute("RELEASE one")
+            for statement in undo:
+                self._db.execute(statement)
 
     def _roll_back(self) -> None:
         if self._db.in_transaction:  # SQLite has rolled back on some errors by itself

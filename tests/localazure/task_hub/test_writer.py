@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from localazure.task_hub import client, engine
+from localazure.task_hub import client, workers
 from localazure.task_hub.clock import SystemClock
 from localazure.task_hub.database import connect, prepared
 from localazure.task_hub.model import InstanceExists, Status, TaskHubUnavailable
@@ -270,7 +270,7 @@ def test_the_log_does_not_grow_without_end_and_is_gone_after_a_close(run, open_h
 
 
 def test_what_could_not_be_read_is_tried_again(run, open_hub, disk, caplog, monkeypatch):
-    monkeypatch.setattr(engine, "PAUSE_AFTER_FAILURE", 0.02)
+    monkeypatch.setattr(workers, "PAUSE_AFTER_FAILURE", 0.02)
 
     async def scenario():
         async with open_hub([wait]) as hub:
