@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from localazure import resolver
 from localazure.functions_host.host import HostOptions
@@ -151,4 +152,4 @@ def _run(options: HostOptions, port: int) -> None:
     os.chdir(options.app)  # as on Azure
     resolver.install()
     set_up_logging(settings.logging.log_level)
-    asyncio.run(serve(options, settings, port))
+    asyncio.run(serve(options, settings, port), loop_factory=uvloop.new_event_loop)
