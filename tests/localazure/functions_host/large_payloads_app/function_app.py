@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import uuid
 from pathlib import Path
 
 import azure.durable_functions as df
@@ -24,7 +25,9 @@ class FolderStore(PayloadStore):
     def upload(self, data: bytes, *, instance_id: str | None = None) -> str:
         self._folder.mkdir(exist_ok=True)
         name = hashlib.sha256(data).hexdigest()
-        (self._folder / name).write_bytes(data)
+        draft = self._folder / f".{uuid.uuid4().hex}"
+        draft.write_bytes(data)
+        draft.replace(self._folder / name)  # equal payloads share a file, and another may be reading it
         return f"folder:{name}"
 
     def download(self, token: str) -> bytes:
