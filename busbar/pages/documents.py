@@ -4,6 +4,7 @@ from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, RunRecord
 from busbar.domain.recovery import Control
 from busbar.pages import evidence, rows
+from busbar.pages.ramps import rollouts
 from busbar.pages.render import content_security_policy, render
 from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, Desk
 
@@ -31,6 +32,7 @@ def board(records: Board) -> str:
         totals=rows.totals(records),
         runs=records.runs[:RUNS_SHOWN],
         pending=records.pending,
+        rollouts=rollouts(records.deployments),
         live=running,
         refresh=LIVE_SECONDS if running else IDLE_SECONDS,
         updated_at=max(times, default=""),
@@ -40,7 +42,7 @@ def board(records: Board) -> str:
 def circuit(view: CircuitView) -> str:
     """One circuit: verdict, metrics, gates, lineage, deployments, scoring."""
     deployments = {(record.stage, record.key): record for record in view.deployments}
-    running = rows.live(Board((view.record,), scorings=view.scorings))
+    running = rows.live(Board((view.record,), view.deployments, view.scorings))
     return render(
         "circuit.html",
         view=view,

@@ -20,11 +20,15 @@ BAR_ZERO, BAR_END = 14.0, 62.0
 
 @dataclass(frozen=True)
 class Cell:
-    """A version in a stage. `tone`: same as the newest model, `old` where it differs, `none` where nothing is."""
+    """A version in a stage. `tone`: same as the newest model, `old` where it differs, `none` where nothing is.
+
+    `ramp` is what ramps up beside it: `v5 25 %`.
+    """
 
     text: str
     tone: str
     title: str
+    ramp: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,11 @@ def _deployed(record: DeploymentRecord | None, newest: str | None) -> Cell:
         return Cell("", "none", "not deployed")
     same = newest is None or record.model_version == newest
     where = f"{record.deployment} on {record.endpoint} since {record.since}, cutoff date {record.cutoff_date}"
-    return Cell(f"v{record.model_version}", "same" if same else "old", where)
+    ramp, candidate = "", record.candidate
+    if candidate is not None:
+        ramp = f"v{candidate.model_version} {candidate.share} %"
+        where = f"{where}; {candidate.deployment}: {candidate.progress or 'not ready yet'}"
+    return Cell(f"v{record.model_version}", "same" if same else "old", where, ramp)
 
 
 def _registered(record: CircuitRecord, newest: str | None) -> Cell:
@@ -167,4 +175,5 @@ def live(board: Board) -> bool:
     """Whether something is running, so that the page looks again soon."""
     states = [record.verdict for record in board.circuits]
     states += [record.status for record in (*board.runs, *board.scorings)]
-    return any(tone(state) == "live" for state in states)
+    ramping = any(record.candidate for record in board.deployments)
+    return ramping or any(tone(state) == "live" for state in states)

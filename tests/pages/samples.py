@@ -11,7 +11,15 @@ from busbar.domain.approval import ApprovalRequest, Choice, Dossier, Vote
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.gates import GateInput, Metrics, evaluate, passed, summary
 from busbar.domain.policies import GateName, ScaleFreePolicy, Stage, Thresholds
-from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, RunStatus, ScoringRecord, Served
+from busbar.domain.records import (
+    Candidate,
+    CircuitRecord,
+    DeploymentRecord,
+    RunRecord,
+    RunStatus,
+    ScoringRecord,
+    Served,
+)
 from busbar.domain.release import Pin, ReleaseSet
 from busbar.domain.training import Verdict
 
@@ -67,6 +75,14 @@ def deployment(key: CircuitKey, stage: Stage, version: str = "4") -> DeploymentR
     endpoint = f"be-{key.plant_id.lower()}-{stage}-3f9c"
     before = served(key, str(int(version) - 1))
     return replace(DeploymentRecord.first(key, stage, endpoint, served(key, version)), previous=before)
+
+
+def ramping(record: DeploymentRecord, share: int) -> DeploymentRecord:
+    """The next version ramps up beside what serves."""
+    after = served(record.key, str(int(record.model_version) + 1))
+    progress = f"{share} % of windows: advance: 24 windows: max_error_percent passed: 0 (limit ≤ 5)"
+    candidate = Candidate(**vars(replace(after, release_id="r-ba9876543210")), share=share, progress=progress)
+    return replace(record, candidate=candidate, previous_stands=False)
 
 
 def pin(record: CircuitRecord) -> Pin:
@@ -127,13 +143,14 @@ def fleet(plants: int, circuits: int, seed: int = 7) -> pages.Board:
             )
         records.append(one)
     deployments, scorings = [], []
-    for one in records:
+    for index, one in enumerate(records):
         version = one.model_version or "2"
         behind = str(max(1, int(version) - (random.random() < 0.15)))
         deployments.append(deployment(one.key, Stage.DEV, version))
         deployments.append(deployment(one.key, Stage.TEST, behind))
         if random.random() < 0.85:
-            deployments.append(deployment(one.key, Stage.PROD, behind))
+            served_by = deployment(one.key, Stage.PROD, behind)
+            deployments.append(ramping(served_by, (10, 25, 50)[index % 3]) if index % 4 == 0 else served_by)
             status, reason = (
                 ("failed", "no rows for 2025-12-09") if random.random() < 0.04 else ("completed", "")
             )

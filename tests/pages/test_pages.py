@@ -14,8 +14,9 @@ from busbar import pages
 from busbar.domain.approval import ApprovalVerdict, Choice, Dossier, Outcome, Vote
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.policies import Stage
-from busbar.domain.records import RunRecord, RunStatus
+from busbar.domain.records import DeploymentRecord, RunRecord, RunStatus
 from busbar.pages import LinkState
+from busbar.pages.ramps import rollouts
 from busbar.pages.render import moment, number, percent, short, tone
 from busbar.pages.rows import BAR_END, in_order, skill_bar
 from tests.pages import samples
@@ -300,3 +301,45 @@ def test_other_mails():
     done = pages.mail_run_finished(board.runs[1], board.circuits, "https://b.example.com/")
     assert "Trained: 4" in done.text
     assert "PLANT2/CIRC3, quarantined: etl_merge left 12" in done.text
+
+
+# --- ramps ------------------------------------------------------------------------------------------------
+
+
+def ramped(*shares: int | None) -> tuple[DeploymentRecord, ...]:
+    """Prod's deployments of circuits, each with a candidate at its share, or served by the new release already."""
+    found: list[DeploymentRecord] = []
+    for index, share in enumerate(shares, 1):
+        record = samples.deployment(CircuitKey("PLANT1", f"CIRC{index}"), Stage.PROD)
+        found.append(replace(record, release_id=NEW) if share is None else samples.ramping(record, share))
+    return tuple(found)
+
+
+NEW = "r-ba9876543210"
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ((10,), "1 circuit ramps up (1 at 10 %)"),
+        ((10, 25, 10, None), "3 circuits ramp up (2 at 10 %, 1 at 25 %), it serves 1 already"),
+        ((None, None), ""),
+    ],
+)
+def test_a_board_tells_how_far_a_release_is(shares: tuple[int | None, ...], said: str):
+    assert "; ".join(one.sentence for one in rollouts(ramped(*shares))) == said
+    page = pages.board(pages.Board(deployments=ramped(*shares)))
+    assert ("Ramping up" in page) == bool(said)
+    assert said in page
+    assert (NEW in page) == bool(said)
+
+
+def test_a_candidate_and_its_share_stand_beside_what_serves():
+    record = samples.record(CircuitKey("PLANT1", "CIRC1"), samples.metrics())
+    deployments = ramped(25)
+    board = pages.board(pages.Board((record,), deployments))
+    assert "→ v5 25 %" in board
+    assert "live, every 5 s" in board
+    page = pages.circuit(pages.CircuitView(record, deployments))
+    assert "25 % of windows: advance: 24 windows" in page
+    assert "circ1-v3 <span" in page  # what served before has made room
