@@ -8,10 +8,10 @@ from shared.findings import Finding
 KIND = "data-quality"
 MAX_MISSING = 0.05
 # Beyond the reference's own range, in shares of it; a record is no fault.
-RANGE_MARGIN = 0.5
-MIN_STUCK_HOURS = 12
-# A run of equal values is stuck when it is this much longer than any that the reference has seen.
-STUCK_FACTOR = 1.5
+RANGE_MARGIN = 1.0
+MIN_STUCK_HOURS = 24
+# A run of equal values is stuck when it is this many times as long as any that the reference has seen.
+STUCK_FACTOR = 2.0
 
 
 @dataclass(frozen=True)
