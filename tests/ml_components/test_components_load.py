@@ -30,11 +30,7 @@ ENVIRONMENT = _read(ML_COMPONENTS / "environments" / "sensor-forecasting-env.yam
 def test_all_components_are_there() -> None:
     assert {_name(file) for file in FILES} == {
         "etl_merge", "train_lstm", "evaluate_model", "training_pipeline", "batch_score", "scoring_pipeline",
-<<<<<<< HEAD
-        "calculate_metrics", "detect_drift", "evidence_notebook", "compare_environments",
-=======
-        "validate_predictions", "calculate_metrics", "detect_drift", "evidence_notebook",
->>>>>>> 3fa5ea7 (Check forecasts before anybody relies on them)
+        "validate_predictions", "calculate_metrics", "detect_drift", "evidence_notebook", "compare_environments",
     }  # fmt: skip
 
 

@@ -6,16 +6,14 @@ _TERMS = np.arange(1, 101)
 
 
 def ks_statistic(reference: np.ndarray, current: np.ndarray) -> float:
-    """The largest distance of two empirical distributions; both samples sorted, neither empty.
-
-    Between two values of one sample its distribution stands still, so the distance peaks at one of them: the other
-    sample is looked up at the smaller one's values only.
-    """
-    large, small = (reference, current) if len(reference) >= len(current) else (current, reference)
-    steps = np.arange(1, len(small) + 1) / len(small)
-    above = np.max(steps - np.searchsorted(large, small, "right") / len(large))
-    below = np.max(np.searchsorted(large, small, "left") / len(large) - (steps - 1.0 / len(small)))
-    return float(max(above, below))
+    """The largest distance of two empirical distributions; both samples sorted, neither empty."""
+    both = np.concatenate([reference, current])
+    order = np.argsort(both, kind="stable")  # finds the two sorted runs and merges them: linear time
+    merged = both[order]
+    below = np.cumsum(order < len(reference))
+    apart = below / len(reference) - (np.arange(1, len(both) + 1) - below) / len(current)
+    apart[:-1][merged[1:] == merged[:-1]] = 0.0  # among equal values only the last one counts
+    return float(np.max(np.abs(apart)))
 
 
 def ks_p(statistic: float, effective: float) -> float:
