@@ -28,11 +28,12 @@ demo: setup ## The whole journey on this machine [DATA=folder of CSV files] [MAP
 test: test-app test-components ## Every test
 
 test-app: setup ## Tests of the app, the emulators and the demo [ARGS="-k name"]
-	$(call pytest,$(PARALLEL) tests --ignore tests/localazure --ignore tests/journeys)
+	$(call pytest,$(PARALLEL) tests --ignore tests/localazure --ignore tests/journeys --ignore tests/releases)
 	$(call pytest,$(PARALLEL) tests/localazure --ignore $(ML) --ignore $(FAULTS))
 	$(call pytest,$(PARALLEL) $(ML))
 	$(call pytest,$(PARALLEL) $(FAULTS))
 	$(call pytest,tests/journeys)
+	$(call pytest,tests/releases)
 
 test-components: setup ## Tests of the Azure ML components, in the training environment
 	@scripts/component-tests $(TOOLS) $(ARGS)

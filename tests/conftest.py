@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-OWN_AZURE = ("journeys", "localazure/faults_on_demand", "localazure/machine_learning", "localazure")
+OWN_AZURE = (
+    "journeys",
+    "releases",
+    "localazure/faults_on_demand",
+    "localazure/machine_learning",
+    "localazure",
+)
 REST = "the rest of tests/"
 
 

@@ -1,0 +1,145 @@
+"""A light fleet on its way through releases: pushed, approved, ramped, taken back."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from busbar.api import Snapshot
+from busbar.domain import names
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.policies import GateName, Stage
+from busbar.domain.records import RunRecord, RunStatus
+from demo.fleet import REPLACED
+from demo.git import Clone
+from tests.journeys import people
+from tests.journeys.people import Link
+from tests.journeys.stack import ROOT, Stack
+from tests.journeys.steps import run_at
+from tests.releases import light
+
+CIRCUITS = 6
+GOOD, LATE, SLOW, *_, LEFT_OUT = light.keys(CIRCUITS)
+RELEASE = ": r-"  # in the subject of every question about a release set
+VOTES = {
+    GateName.REGISTRY_PROMOTION: 1,
+    GateName.TEST_DEPLOYMENT: 1,
+    GateName.PROD_DEPLOYMENT: 2,
+}
+
+
+@dataclass(frozen=True)
+class LightFleet:
+    """The repository of a light fleet of so many circuits, and the stack it is released on."""
+
+    stack: Stack
+    clone: Clone
+    circuits: int
+
+    @classmethod
+    def found(cls, stack: Stack, folder: Path, circuits: int) -> "LightFleet":
+        """An empty repository, and a table of readings with nothing but a version."""
+        clone = Clone.open(folder, stack.remote)
+        clone.switch("main")
+        clone.commit(light.light_files(0), "Start the fleet's repository", replace=REPLACED)
+        clone.push("main")
+        clone.switch("develop", "main")
+        _empty_table(stack)
+        return cls(stack, clone, circuits)
+
+    @property
+    def keys(self) -> tuple[CircuitKey, ...]:
+        return light.keys(self.circuits)
+
+    def push(self, **changes: Any) -> str:
+        """Push the fleet as `light_files` makes it of `changes`; the commit."""
+        files = light.light_files(self.circuits, **changes)
+        commit = self.clone.commit(files, "Forecast a light fleet", replace=REPLACED)
+        self.clone.push("develop")
+        return commit
+
+
+def trained(stack: Stack, commit: str) -> None:
+    """Until the commit's models wait for approval; a new environment is approved on the way."""
+    run_at(stack, commit, RunStatus.WAITING)
+    for asked in stack.snapshot().pending:
+        if asked.gate == GateName.REGISTRY_PROMOTION and RELEASE not in asked.subject:
+            assert people.links(stack, asked)[0].approve() == 200
+
+
+def approve(stack: Stack, gate: GateName, exclude: Sequence[CircuitKey] = ()) -> list[Link]:
+    """As many people as the gate needs press approve, the first leaving circuits out."""
+    links = people.asked(stack, gate, RELEASE)
+    for number, link in enumerate(links[: VOTES[gate]]):
+        form: dict[str, Any] = dict(link.form())
+        if exclude and not number:
+            form["exclude"] = [str(key) for key in exclude]
+        assert link.post(form) == 200
+    return links
+
+
+def ended(stack: Stack, commit: str, seconds: float) -> RunRecord:
+    """The commit's run once it has ended, however."""
+    run_id = names.training_run(commit)
+
+    def there() -> RunRecord | None:
+        run = stack.snapshot().run(run_id)
+        return run if run and run.status.ended else None
+
+    return stack.until(f"{run_id} to end", there, seconds)
+
+
+def release(stack: Stack, commit: str, seconds: float = 240, **exclude: Sequence[CircuitKey]) -> RunRecord:
+    """The commit's models through every gate, approved by all; `registry=[…]` leaves circuits out there."""
+    trained(stack, commit)
+    approve(stack, GateName.REGISTRY_PROMOTION, exclude.get("registry", ()))
+    approve(stack, GateName.TEST_DEPLOYMENT)
+    approve(stack, GateName.PROD_DEPLOYMENT)
+    return ended(stack, commit, seconds)
+
+
+def serving(snapshot: Snapshot, stage: Stage) -> dict[CircuitKey, str]:
+    """Circuit → the version of the model that serves it."""
+    return {
+        key: state.deployments[stage].model_version
+        for key, state in snapshot.circuits.items()
+        if stage in state.deployments
+    }
+
+
+def operator(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What an operator types: `python -m busbar …`."""
+    environment = os.environ | {
+        "BUSBAR_URL": stack.environment["BUSBAR_PUBLIC_URL"],
+        "BUSBAR_KEY": stack.environment["LOCALAZURE_FUNCTIONS_KEY"],
+        "COLUMNS": "200",
+    }
+    command = [sys.executable, "-m", "busbar", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def fault(stack: Stack, kind: str, **rest: Any) -> None:
+    """Let something go wrong from now on, as `localazure faults add` does."""
+    stack.pages.post("/admin/faults", json={"kind": kind, **rest}).raise_for_status()
+
+
+def policies(**prod: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Ramps with instant bakes, for `light_files`; `prod` replaces keys of prod's file."""
+    return {
+        "environments/test": {"ramp": {"steps": [50, 100], "windows": 8}},
+        "environments/prod": {"ramp": {"steps": [10, 25, 50, 100], "windows": 8}, **prod},
+        "pipeline": {"training": {"max_parallel": 5, "poll": {"initial_seconds": 2, "maximum_seconds": 10}}},
+    }
+
+
+def _empty_table(stack: Stack) -> None:
+    from azure.storage.blob import ContainerClient
+
+    account = stack.environment["LOCALAZURE_STORAGE_IP"]
+    with ContainerClient.from_container_url(f"{account}/sensors", stack.credential) as sensors:
+        sensors.upload_blob("readings/_delta_log/00000000000000000000.json", b"{}")

@@ -1,0 +1,72 @@
+"""Releases of a light fleet on the real stack: what people approve goes out, what fails comes back by itself.
+
+All in one file, so that one worker runs it and one stack is started.
+"""
+
+import pytest
+
+from busbar.domain.policies import Stage
+from busbar.domain.records import RunStatus
+from tests.journeys.stack import ROOT, Stack
+from tests.releases import steps
+from tests.releases.conftest import Released, RolledBack
+from tests.releases.steps import GOOD, LATE, LEFT_OUT, SLOW, LightFleet, serving
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(
+        not (ROOT / "node_modules" / ".bin" / "azurite").exists(), reason="Azurite is not installed: npm ci"
+    ),
+]
+
+
+def test_a_release_that_all_approve_serves_everywhere(fleet: LightFleet, first: Released) -> None:
+    assert first.run.status is RunStatus.COMPLETED, first.run.sentence
+    for stage in Stage:
+        assert serving(first.snapshot, stage) == dict.fromkeys(fleet.keys, "1")
+
+
+def test_what_fails_at_a_quarter_goes_back_alone(fleet: LightFleet, second: Released) -> None:
+    assert second.run.status is RunStatus.COMPLETED, second.run.sentence
+    new = dict.fromkeys(fleet.keys, "2")
+    assert serving(second.snapshot, Stage.TEST) == new | {LEFT_OUT: "1"}
+    assert serving(second.snapshot, Stage.PROD) == new | {LEFT_OUT: "1", LATE: "1"}
+
+
+def test_the_verdict_says_where_and_by_which_number(second: Released) -> None:
+    assert f"{LATE} v2 at 25 % in prod: roll back: max_failed_rows_percent failed" in second.run.sentence
+    assert f"{SLOW} v2" not in second.run.sentence
+
+
+def test_a_failed_candidate_leaves_nothing_behind(stack: Stack, second: Released) -> None:
+    ml = stack.workspace(Stage.PROD)
+    (endpoint,) = ml.batch_endpoints.list()
+    names = {one.name for one in ml.batch_deployments.list(endpoint.name)}
+    assert {one for one in names if one.startswith(f"{LATE.circuit_id.lower()}-")} == {"circ2-v1"}
+    assert {one for one in names if one.startswith(f"{GOOD.circuit_id.lower()}-")} == {"circ1-v1", "circ1-v2"}
+
+
+def test_one_command_takes_a_stage_back(fleet: LightFleet, second: Released, rolled_back: RolledBack) -> None:
+    assert rolled_back.command.returncode == 0, rolled_back.command.stdout + rolled_back.command.stderr
+    assert serving(rolled_back.snapshot, Stage.PROD) == dict.fromkeys(fleet.keys, "1")
+    assert serving(rolled_back.snapshot, Stage.TEST) == serving(second.snapshot, Stage.TEST)
+
+
+def test_there_is_no_second_step_back(rolled_back: RolledBack) -> None:
+    assert rolled_back.again.returncode == 1
+    assert "nothing" in rolled_back.again.stdout + rolled_back.again.stderr
+
+
+def test_what_nobody_answers_is_rejected(fleet: LightFleet, unanswered: Released) -> None:
+    assert unanswered.run.status is RunStatus.REJECTED
+    assert "nobody decided until" in unanswered.run.sentence
+    assert serving(unanswered.snapshot, Stage.TEST) == dict.fromkeys(fleet.keys, "3")
+    assert serving(unanswered.snapshot, Stage.PROD) == dict.fromkeys(fleet.keys, "1")
+
+
+def test_the_audit_log_is_whole(stack: Stack, unanswered: Released) -> None:
+    verified = steps.operator(stack, "audit", "--verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    listed = " ".join(steps.operator(stack, "audit", "--limit", "200").stdout.split())
+    assert "alarms in the control room" in listed
+    assert f"{LATE} v2 at 25 % in prod: roll back" in listed
