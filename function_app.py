@@ -9,7 +9,18 @@ from activities import ACTIVITIES
 from busbar import wire
 from busbar.bootstrap import bind
 from busbar.durable import Orchestrations
-from busbar.web import approvals, audit, board, controls, events, evidence, operations, rollbacks, webhooks
+from busbar.web import (
+    approvals,
+    audit,
+    board,
+    controls,
+    events,
+    evidence,
+    operations,
+    rollbacks,
+    schedules,
+    webhooks,
+)
 from busbar.web.responses import respond
 from orchestrators import ORCHESTRATORS
 
@@ -209,6 +220,13 @@ def find_lost_votes(timer: func.TimerRequest, client: df.SyncDurableFunctionsCli
 @app.durable_client_input(client_name="client")
 def merge_every_three_hours(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:
     bind(operations.merge_on_schedule)(Orchestrations(client))
+
+
+@app.timer_trigger(arg_name="timer", schedule="45 */10 * * * *")
+@app.durable_client_input(client_name="client")
+def refresh_on_schedule(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:
+    for run in bind(schedules.start_due)(Orchestrations(client)):
+        log.info("%s is due: its circuits' cutoff dates move", run)
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 0 2 * * *")

@@ -17,7 +17,8 @@ from activities.assets import (
 )
 from activities.baking import judge_fleet, judge_step, measure_step, submit_replay
 from activities.evidence import note_evidence, store_evidence, submit_evidence
-from activities.jobs import cancel_job, look_at_job, submit_merge, submit_training
+from activities.jobs import cancel_job, look_at_job, submit_training
+from activities.merges import record_merge, submit_merge
 from activities.models import (
     evaluate_gates,
     look_in_registry,
@@ -32,6 +33,7 @@ from activities.questions import environment_question, open_question, release_qu
 from activities.ramping import raise_share, take_back, withdraw_candidate
 from activities.records import note_commit, note_run, offer_release
 from activities.recovery import close_questions, drop_candidates, settle_cancelled, stop_jobs
+from activities.refresh import refresh_cutoffs
 from activities.releases import (
     compose_release,
     end_release,
@@ -63,6 +65,8 @@ ACTIVITIES = (
     register_merge,
     pin_data,
     submit_merge,
+    record_merge,
+    refresh_cutoffs,
     submit_training,
     look_at_job,
     cancel_job,

@@ -1,11 +1,9 @@
 """Azure ML jobs: submit, look, cancel. A job's name is its idempotency key."""
 
-import hashlib
 from itertools import count
 
 from activities.clock import now
-from activities.sources import ENVIRONMENT, MERGE, circuit_at, component_files, read_versioned
-from busbar.clients.blobs import Blobs
+from activities.sources import circuit_at
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
@@ -14,13 +12,9 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord
-from busbar.domain.steps import CircuitTraining, JobRef, JobState, MergeRun, TrainingRequest
+from busbar.domain.steps import CircuitTraining, JobRef, JobState, TrainingRequest
 from busbar.domain.training import Verdict
-from busbar.fleet.render import circuit_config, raw_mapping_file
-from busbar.fleet.repository import fleet_at
-from busbar.settings import Settings
-
-RAW = "raw"
+from busbar.fleet.render import circuit_config
 
 
 def circuit_config_path(training: CircuitTraining) -> str:
@@ -67,45 +61,6 @@ def look_at_job(request: JobRef, *, ml: MachineLearning) -> JobState:
 def cancel_job(request: JobRef, *, ml: MachineLearning) -> None:
     """Ask Azure ML to cancel; a job that has ended stays as it is."""
     ml.cancel(request.place, request.name)
-
-
-def submit_merge(
-    request: MergeRun, *, ml: MachineLearning, blobs: Blobs, repository: Repository, settings: Settings
-) -> JobRef | None:
-    """Merge the raw files as they are now: one job for one state of the container; None without files."""
-    files = blobs.names(RAW)
-    if not files:
-        return None
-    fleet = fleet_at(repository, request.commit)
-    mapping = raw_mapping_file(fleet)
-    found = component_files(repository, request.commit)
-    component, environment = (read_versioned(found, path) for path in (MERGE, ENVIRONMENT))
-    state = hashlib.sha256(repr((sorted(files), mapping, component.version)).encode()).hexdigest()[:12]
-    name, known = _first_unfailed(state, ml)
-    if known:
-        return JobRef(Stage.DEV, name)  # another merge's, and it carries that one's tags
-    path = f"merges/{name}/mapping.yaml"
-    ml.write_file(Stage.DEV, path, mapping)
-    ml.submit_merge(
-        name,
-        component=f"{names.MERGE_COMPONENT}:{names.build(component.version, environment.version)}",
-        mapping=path,
-        raw=settings.raw_location,
-        readings=settings.sensor_table,
-        compute=fleet.policies.training.compute,
-        tags={"orchestration_id": request.id, "commit": request.commit},
-    )
-    return JobRef(Stage.DEV, name)
-
-
-def _first_unfailed(state: str, ml: MachineLearning) -> tuple[str, bool]:
-    """The first attempt that has not failed, and whether it is there already."""
-    for attempt in count(1):
-        name = names.merge_job(state, attempt)
-        job = ml.job(Stage.DEV, name)
-        if job is None or job.status not in (JobStatus.FAILED, JobStatus.CANCELED):
-            return name, job is not None
-    raise AssertionError("count() does not end")
 
 
 def _attempt(request: TrainingRequest) -> str:

@@ -14,7 +14,7 @@ from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Stage
 from busbar.domain.records import RunStatus
-from busbar.domain.steps import ScoringOutcome
+from busbar.domain.steps import Merged, ScoringOutcome
 from busbar.domain.training import Verdict
 from demo.approvers import Approvers
 from demo.fleet import REPLACED, digest, fleet_files, one_day_earlier
@@ -30,7 +30,6 @@ MERGE_SECONDS = 15 * 60.0
 RUN_SECONDS = 45 * 60.0
 SCORING_SECONDS = 15 * 60.0
 PEOPLE_SECONDS = 72 * 3600.0  # with real people the approvals' own expiry ends the wait
-MERGED = "merge completed"
 FLEET, CHANGE = "Fleet:", "Changes:"
 
 
@@ -101,8 +100,12 @@ class Journey:
         clone.push(f"import/{commit[:12]}", commit)  # a branch that starts nothing
         with step(self.console, "ETL: raw files merged into the Delta table of readings"):
             said = self._finish(self.server.api.merge(commit), "the merge", MERGE_SECONDS)
-        if said != MERGED:
-            raise JourneyError(f"the merge of raw files: {said}; see the logs in {self.server.logs}")
+        merged = from_wire(Merged, said)
+        if not merged.done:
+            raise JourneyError(
+                f"the merge of raw files: {merged.sentence}; see the logs in {self.server.logs}"
+            )
+        self.progress.say(merged.sentence)
 
     # ---- waiting ---------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent
-sys.path[:0] = [str(ROOT), str(ROOT / "scoring"), *map(str, sorted(ROOT.glob("*/*/src")))]
+sys.path[:0] = map(str, [ROOT, ROOT / "scoring", ROOT / "data" / "cases", *sorted(ROOT.glob("*/*/src"))])
 
 SENSORS = ("temperature", "pressure", "flow")
 SMALL = {"look_back": 24, "horizon": 6, "season": 12, "patch": 6, "units": 8, "epochs": 2, "max_gap": 3}
@@ -67,15 +67,9 @@ def make_small_circuit(tmp_path_factory: pytest.TempPathFactory) -> Callable[[np
         folder = tmp_path_factory.mktemp("circuit")
         table = str(folder / "readings")
         start = END - timedelta(hours=len(values))
-        moments = [int((start + timedelta(hours=k)).timestamp() * 10**6) for k in range(len(values))]
-        cells = [[None if np.isnan(value) else float(value) for value in column] for column in values.T]
-        merge_readings(
-            table,
-            {
-                ("PLANT1", "CIRC1", sensor): dict(zip(moments, column, strict=True))
-                for sensor, column in zip(SENSORS, cells, strict=True)
-            },
-        )
+        moments = int(start.timestamp() * 10**6) + np.arange(len(values)) * 3600 * 10**6
+        columns = zip(SENSORS, values.T, strict=True)
+        merge_readings(table, {("PLANT1", "CIRC1", sensor): (moments, column) for sensor, column in columns})
         mltable = folder / "mltable"
         mltable.mkdir()
         (mltable / "MLTable").write_text(

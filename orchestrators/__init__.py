@@ -9,12 +9,14 @@ from orchestrators.promote_models import promote_environment, promote_model, pro
 from orchestrators.recovery import clean_up
 from orchestrators.release_journey import release_journey
 from orchestrators.rollback import move_circuit, move_circuits, rollback
+from orchestrators.scheduled_refresh import scheduled_refresh
 from orchestrators.scoring import score_circuit, score_stage
 from orchestrators.train_circuit import train_circuit
 from orchestrators.training_pipeline import train_circuits, training_pipeline
 
 ORCHESTRATORS = (
     merge_readings,
+    scheduled_refresh,
     training_pipeline,
     train_circuits,
     train_circuit,

@@ -16,9 +16,10 @@ from busbar.codec import to_wire
 from busbar.domain.approval import ApprovalRequest, Dossier, Notice, Vote
 from busbar.domain.audit import EMPTY, Entry, Head, chained
 from busbar.domain.circuits import CircuitKey, Person
-from busbar.domain.errors import NotFound, TemporarilyUnavailable, VersionConflict
+from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable, VersionConflict
 from busbar.domain.events import JobStatus
 from busbar.domain.evidence import EvidenceNote
+from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, Offer, RunRecord, ScoringRecord
 from busbar.domain.release import Pin, ReleaseSet
@@ -54,6 +55,8 @@ class FakeRecords(_Fake):
         default_factory=dict[tuple[Stage, CircuitKey], ScoringRecord]
     )
     _runs: dict[str, RunRecord] = field(default_factory=dict[str, RunRecord])
+    _merges: dict[str, MergeRecord] = field(default_factory=dict[str, MergeRecord])
+    _schedules: dict[Stage, str] = field(default_factory=dict[Stage, str])
     _releases: dict[str, ReleaseSet] = field(default_factory=dict[str, ReleaseSet])
     _offers: dict[Stage, dict[str, Offer]] = field(default_factory=dict[Stage, dict[str, Offer]])
 
@@ -129,6 +132,27 @@ class FakeRecords(_Fake):
     def releases(self) -> list[str]:
         self._reach()
         return list(self._releases)
+
+    def merges(self) -> list[MergeRecord]:
+        """Newest first."""
+        self._reach()
+        return sorted(self._merges.values(), key=lambda merge: merge.at, reverse=True)
+
+    def merge(self, id: str) -> MergeRecord | None:
+        self._reach()
+        return self._merges.get(id)
+
+    def schedule(self, stage: Stage) -> str | None:
+        self._reach()
+        return self._schedules.get(stage)
+
+    def save_schedule(self, stage: Stage, due: str) -> None:
+        self._reach()
+        self._schedules[stage] = due
+
+    def save_merge(self, record: MergeRecord) -> None:
+        self._reach()
+        self._merges[record.id] = record
 
     def save_release(self, release: ReleaseSet) -> None:
         self._reach()
@@ -537,9 +561,15 @@ class FakeRepository(_Fake):
         """The statuses that a commit's page shows: of each context the last."""
         return {(one.commit, one.context): one for one in self.statuses}
 
-    def commit_file(self, path: str, branch: str, content: bytes, message: str) -> str:
-        """Moves `branch` to a new commit with that file; the commit's id."""
-        parent = self.branches[branch]
+    def commit_file(
+        self, path: str, branch: str, content: bytes, message: str, *, replaces: bytes | None = None
+    ) -> str:
+        """Moves `branch` to a new commit with that file, unless it is there; the commit's id."""
+        parent, known = self.branches[branch], self._tree(branch).get(path)
+        if known == content:
+            return parent
+        if replaces is not None and known not in (None, replaces):
+            raise Conflict(f"{path} on {branch} is not what the caller read")
         commit = hashlib.sha1(
             f"{parent}{path}{message}{next(self._numbers)}".encode(), usedforsecurity=False
         ).hexdigest()
@@ -649,6 +679,10 @@ class FakeMachineLearning(_Fake):
         tags = self.data.get((name, version))
         return int(tags["delta_version"]) if tags else None
 
+    def pinned_versions(self) -> set[int]:
+        self._reach()
+        return {int(tags["delta_version"]) for tags in self.data.values()}
+
     def create_data(self, name: str, version: str, folder: str, tags: Mapping[str, str]) -> None:
         self._reach()
         assert (Stage.DEV, f"{folder}/MLTable") in self.files, f"{folder} holds no MLTable"
@@ -677,11 +711,12 @@ class FakeMachineLearning(_Fake):
         mapping: str,
         raw: str,
         readings: str,
+        literals: Mapping[str, str | int],
         compute: str,
         tags: Mapping[str, str],
     ) -> None:
         inputs = {"component": component, "mapping": mapping, "raw": raw, "readings": readings}
-        self._submit(Stage.DEV, name, tags, inputs | {"compute": compute})
+        self._submit(Stage.DEV, name, tags, inputs | dict(literals) | {"compute": compute})
 
     def submit_evidence(
         self, name: str, *, component: str, release: str, compute: str, tags: Mapping[str, str]

@@ -11,6 +11,7 @@ from busbar.clients.tables import Row, Table, Tables
 from busbar.codec import from_wire, to_wire
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable
+from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, Offer, RunRecord, ScoringRecord
 from busbar.domain.release import ReleaseSet
@@ -31,6 +32,8 @@ class Records:
         self._scorings = tables["scorings"]
         self._runs = tables["runs"]
         self._offers = tables["offers"]
+        self._merges = tables["merges"]
+        self._schedules = tables["schedules"]
 
     def circuit(self, key: CircuitKey) -> CircuitRecord | None:
         return _read(CircuitRecord, self._circuits.get(key.plant_id, key.circuit_id))
@@ -91,6 +94,24 @@ class Records:
 
     def save_run(self, record: RunRecord) -> None:
         self._runs.upsert("run", record.id, _text(record))
+
+    def merges(self) -> list[MergeRecord]:
+        """Newest first."""
+        return sorted(_read_all(MergeRecord, self._merges), key=lambda merge: merge.at, reverse=True)
+
+    def merge(self, id: str) -> MergeRecord | None:
+        return _read(MergeRecord, self._merges.get("merge", id))
+
+    def save_merge(self, record: MergeRecord) -> None:
+        self._merges.upsert("merge", record.id, _text(record))
+
+    def schedule(self, stage: Stage) -> str | None:
+        """Until when a stage's schedule was seen to (ISO 8601); `None` before the first time."""
+        row = self._schedules.get("schedule", stage)
+        return None if row is None else json.loads(row.body)
+
+    def save_schedule(self, stage: Stage, due: str) -> None:
+        self._schedules.upsert("schedule", stage, json.dumps(due))
 
     def save_release(self, release: ReleaseSet) -> None:
         """Keep a release set for good; the same one again is fine."""

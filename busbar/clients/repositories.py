@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from busbar.clients.session import status_error
-from busbar.domain.errors import NotFound, TemporarilyUnavailable
+from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable
 from busbar.settings import Settings
 
 if TYPE_CHECKING:
@@ -98,12 +98,17 @@ class Repository:
         sent = {name: value for name, value in body.items() if value is not None}
         self._send("POST", f"statuses/{commit}", f"set the status of {commit}", json=sent)
 
-    def commit_file(self, path: str, branch: str, content: bytes, message: str) -> str:
+    def commit_file(
+        self, path: str, branch: str, content: bytes, message: str, *, replaces: bytes | None = None
+    ) -> str:
         """Put `content` at `path` on a branch: the new commit, or the head where it is there already.
 
-        Raises `Conflict` when somebody moved the file meanwhile.
+        Raises `Conflict` when somebody moved the file meanwhile: since our look at it, or since the caller read what
+        it `replaces`.
         """
         known = self._blob(path, branch)
+        if replaces is not None and known and known[1] not in (content, replaces):
+            raise Conflict(f"{path} on {branch} is no longer what it was when the change was made")
         if known and known[1] == content:
             return self._send("GET", f"branches/{quote(branch, safe='')}", f"read {branch}").json()["commit"][
                 "sha"

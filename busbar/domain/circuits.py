@@ -91,8 +91,9 @@ class Source:
     """Where a plant's raw files lie in the `raw` container, how their time is written, which columns they have.
 
     `files` is a glob relative to the container. Of several `time_columns` each is a part (year, month, day, hour…);
-    `timezone` (IANA) is how times without an offset are read; `time_format` is strptime's, ISO 8601 by default.
-    `columns` maps circuit_id → sensor → column, where a column is not called like its sensor.
+    `timezone` (IANA) is how times without an offset are read; `time_format` is strptime's, ISO 8601 by default;
+    `decimal` stands before a number's fraction. `columns` maps circuit_id → sensor → column, where a column is not
+    called like its sensor.
     """
 
     plant_id: str
@@ -102,6 +103,7 @@ class Source:
     time_format: str | None = None
     delimiter: str = ","
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    decimal: str = "."
 
 
 @dataclass(frozen=True)

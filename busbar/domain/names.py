@@ -72,6 +72,11 @@ def merge_job(digest: str, attempt: int) -> str:
     return f"merge-{digest}-a{attempt}"
 
 
+def refresh_run(stage: Stage, due: datetime) -> str:
+    """A stage's schedule, at the time it was due: the same period is the same run."""
+    return f"refresh-{stage}-{due:%Y-%m-%dT%H%M}"
+
+
 def training_run(commit: str) -> str:
     """The training pipeline's instance id: the same commit is the same run."""
     return f"train-{commit}"

@@ -187,6 +187,50 @@ class RetentionPolicy:
 
 
 @dataclass(frozen=True)
+class ReadingsPolicy:
+    """The Delta table of readings: for how many days a version stays readable that no data asset pins."""
+
+    history_days: int = 30
+
+
+@dataclass(frozen=True)
+class RefreshPolicy:
+    """Readings more than `max_age_days` newer than a circuit's cutoff date move it; `None`: they do not."""
+
+    max_age_days: int | None = None
+
+
+class Every(StrEnum):
+    DAY = "day"
+    WEEK = "week"
+
+
+class Weekday(StrEnum):
+    """In the order of `date.weekday()`."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+@dataclass(frozen=True)
+class SchedulePolicy:
+    """When the cutoff dates of a stage's circuits move to the newest readings: every day, or `on` a day of the week.
+
+    `at` is HH:MM, UTC. `lookback_days`, where set, becomes the circuits' `training_days`.
+    """
+
+    every: Every
+    at: str = "02:00"
+    on: Weekday | None = None
+    lookback_days: int | None = None
+
+
+@dataclass(frozen=True)
 class AlertPolicy:
     """Limits beyond which a deployed circuit is an alert: shares in [0, 1], milliseconds, percentages."""
 
@@ -232,6 +276,9 @@ class Policies:
     stages: Mapping[Stage, StagePolicy] = field(default_factory=dict[Stage, StagePolicy])
     quotas: QuotaPolicy = QuotaPolicy()
     train_pull_requests: bool = False
+    readings: ReadingsPolicy = ReadingsPolicy()
+    refresh: RefreshPolicy = RefreshPolicy()
+    schedules: Mapping[Stage, SchedulePolicy] = field(default_factory=dict[Stage, SchedulePolicy])
 
     def asks(self, stage: Stage) -> GateName | None:
         """The gate to pass before a deployment to the stage, if it asks anybody."""

@@ -1,5 +1,6 @@
 """Which orchestration an event starts or wakes."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import assert_never
@@ -41,6 +42,13 @@ def branch_action(policies: Policies, branch: str) -> BranchAction | None:
     return next(
         (action for pattern, action in policies.branches.items() if fnmatchcase(branch, pattern)), None
     )
+
+
+def training_branch(branches: Mapping[str, BranchAction], existing: Iterable[str]) -> str | None:
+    """Where Busbar commits what is to be trained: the first branch, in the table's order, that trains."""
+    names = sorted(existing)
+    training = (pattern for pattern, action in branches.items() if action is BranchAction.TRAIN)
+    return next((name for pattern in training for name in names if fnmatchcase(name, pattern)), None)
 
 
 def route_push(push: RepositoryPushed, policies: Policies) -> Train | Deploy | Ignore:

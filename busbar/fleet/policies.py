@@ -19,8 +19,11 @@ from busbar.domain.policies import (
     PropagationPolicy,
     QuotaPolicy,
     RampPolicy,
+    ReadingsPolicy,
+    RefreshPolicy,
     RetentionPolicy,
     ScaleFreePolicy,
+    SchedulePolicy,
     Stage,
     StagePolicy,
     Thresholds,
@@ -86,6 +89,9 @@ def read_policies(
         stages={stage: _stage(stage, file) for stage, file in files.items()},
         quotas=QuotaPolicy(**_set(root.quotas)),
         train_pull_requests=root.train_pull_requests,
+        readings=ReadingsPolicy(**_set(root.readings)),
+        refresh=RefreshPolicy(**_set(root.refresh)),
+        schedules={stage: SchedulePolicy(**item.model_dump()) for stage, item in root.schedules.items()},
     )
 
 

@@ -38,6 +38,7 @@ def raw_mapping(fleet: Fleet, plant_id: str) -> dict[str, Any]:
         "time": source.time_columns[0] if len(source.time_columns) == 1 else list(source.time_columns),
         "timezone": source.timezone,
         "delimiter": source.delimiter,
+        "decimal": source.decimal,
         "circuits": {
             circuit.key.circuit_id: _columns(circuit, source)
             for circuit in fleet.circuits

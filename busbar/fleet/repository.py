@@ -6,6 +6,7 @@ from typing import Protocol
 
 from busbar.domain.circuits import Fleet
 from busbar.domain.policies import BranchAction
+from busbar.domain.routing import training_branch
 from busbar.fleet.loading import branch_table, load_fleet
 
 CONFIG = "config"
@@ -17,6 +18,14 @@ class Files(Protocol):
     def files(self, prefix: str, ref: str) -> Mapping[str, bytes]: ...
 
 
+class Branches(Files, Protocol):
+    """Whatever knows branches, too."""
+
+    def heads(self) -> Mapping[str, str]: ...
+
+    def default_branch(self) -> str: ...
+
+
 def fleet_at(repository: Files, commit: str) -> Fleet:
     """Read `config/` at a commit; raises `ConfigurationError` naming file, line and key."""
     return load_fleet(_config(repository, commit), commit)
@@ -25,6 +34,13 @@ def fleet_at(repository: Files, commit: str) -> Fleet:
 def branches_at(repository: Files, commit: str) -> Mapping[str, BranchAction]:
     """What pushes start, by the branch table at a commit; read though the rest of `config/` be wrong there."""
     return branch_table(_config(repository, commit))
+
+
+def training_head(repository: Branches) -> tuple[str, str] | None:
+    """The branch that trains, by the default branch's table, and its head; `None` while nobody has pushed one."""
+    heads, default = repository.heads(), repository.default_branch()
+    branch = training_branch(branches_at(repository, heads[default]), heads) if default in heads else None
+    return None if branch is None else (branch, heads[branch])
 
 
 def _config(repository: Files, commit: str) -> dict[str, bytes]:

@@ -1,78 +1,25 @@
 """The keys of the files in `config/`, their types and bounds. Strict: nothing is coerced, nothing is ignored."""
 
-import re
-from datetime import date
-from typing import Annotated, Any, Self
-from uuid import UUID
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from busbar.domain.policies import Bake, BranchAction, Every, Stage, Weekday
+from busbar.fleet.fields import (
+    Days,
+    FrequencyMinutes,
+    Hours,
+    Identifier,
+    IsoDate,
+    Label,
+    Mail,
+    ObjectId,
+    Percent,
+    RelativePath,
+    Seconds,
+    Share,
+    TrainingDays,
 )
-
-from busbar.domain.circuits import CircuitKey
-from busbar.domain.errors import BadRequest
-from busbar.domain.policies import Bake, BranchAction
-
-
-def _identifier(text: str) -> str:
-    try:
-        valid = CircuitKey.parse(f"{text}/X").plant_id == text
-    except BadRequest:
-        valid = False
-    if not valid:
-        raise ValueError(f"{text!r} is not 1 to 16 letters and digits, a letter first")
-    return text
-
-
-def _label(text: str) -> str:
-    if not (text and text.isprintable() and text == text.strip() and len(text) <= 100):
-        raise ValueError(f"{text[:60]!r} is not 1 to 100 printable characters without blanks around them")
-    return text
-
-
-def _date(value: Any) -> date:
-    if not (isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII)):
-        raise ValueError(f"{value!r} is not a date, YYYY-MM-DD")
-    try:
-        return date.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError(f"{value!r} is not a date: {error}") from error
-
-
-def _mail(text: str) -> str:
-    if not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+", text):
-        raise ValueError(f"{text!r} is not a mail address")
-    return text
-
-
-def _object_id(text: str) -> str:
-    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
-        raise ValueError(f"{text!r} is not a directory object id (a GUID)")
-    return str(UUID(text))
-
-
-def _relative(text: str) -> str:
-    if text.startswith("/") or ".." in text.split("/"):
-        raise ValueError(f"{text!r} is not a path within the raw container, like PLANT1/*.csv")
-    return text
-
-
-Identifier = Annotated[str, AfterValidator(_identifier)]
-Label = Annotated[str, AfterValidator(_label)]
-IsoDate = Annotated[date, BeforeValidator(_date)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Percent = Annotated[float, Field(ge=0, le=100)]
-Days = Annotated[int, Field(ge=1, le=36_500)]
-Hours = Annotated[float, Field(gt=0, le=720)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-TrainingDays = Annotated[int, Field(ge=1, le=3650)]
-FrequencyMinutes = Annotated[int, Field(ge=1, le=1440)]
 
 
 class Strict(BaseModel):
@@ -162,8 +109,8 @@ class DelegateItem(Strict):
 
 class PersonItem(Strict):
     login: Label
-    mail: Annotated[str, AfterValidator(_mail)]
-    object_id: Annotated[str, AfterValidator(_object_id)]
+    mail: Mail
+    object_id: ObjectId
     groups: list[Label] = []
     delegate: DelegateItem | None = None
 
@@ -174,11 +121,12 @@ class PeopleFile(Strict):
 
 class SourceItem(Strict):
     plant_id: Identifier
-    files: Annotated[Label, AfterValidator(_relative)]
+    files: RelativePath
     time_columns: list[Label] = Field(["time"], min_length=1, max_length=6)
     timezone: str = "UTC"
     time_format: Label | None = None
-    delimiter: str = Field(",", min_length=1, max_length=1)
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+    decimal: Literal[".", ","] = "."
     columns: dict[str, dict[str, Label]] = {}
 
 
@@ -254,6 +202,27 @@ class QuotasItem(Strict):
     deployments: int = Field(500, ge=1, le=100_000)
 
 
+class ReadingsItem(Strict):
+    history_days: int = Field(30, ge=7, le=3650)
+
+
+class RefreshItem(Strict):
+    max_age_days: int | None = Field(None, ge=1, le=3650)
+
+
+class ScheduleItem(Strict):
+    every: Annotated[Every, Field(strict=False)]
+    at: str = Field("02:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    on: Annotated[Weekday, Field(strict=False)] | None = None
+    lookback_days: TrainingDays | None = None
+
+    @model_validator(mode="after")
+    def _name_the_day_of_a_week(self) -> Self:
+        if (self.every is Every.WEEK) != (self.on is not None):
+            raise ValueError("`on` names the day of `every: week`, and of nothing else")
+        return self
+
+
 class PipelineFile(Strict):
     """`pipeline.yaml`. Only the keys that are set count: the defaults are the domain's."""
 
@@ -265,6 +234,9 @@ class PipelineFile(Strict):
     approvals: dict[str, ApprovalItem] = {}
     quotas: QuotasItem = QuotasItem()  # pyright: ignore[reportCallIssue]  # all have defaults
     train_pull_requests: bool = False
+    readings: ReadingsItem = ReadingsItem()  # pyright: ignore[reportCallIssue]  # all have defaults
+    refresh: RefreshItem = RefreshItem()  # pyright: ignore[reportCallIssue]  # all have defaults
+    schedules: dict[Annotated[Stage, Field(strict=False)], ScheduleItem] = {}
 
 
 class RampItem(Strict):

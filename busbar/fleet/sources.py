@@ -40,6 +40,7 @@ def _source(item: SourceItem) -> Source:
         timezone=item.timezone,
         time_format=item.time_format,
         delimiter=item.delimiter,
+        decimal=item.decimal,
         columns=item.columns,
     )
 

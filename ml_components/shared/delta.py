@@ -17,15 +17,63 @@ KEY = [*PARTITIONS, "sensor", "time"]
 ATTEMPTS = 8
 
 
-def merge_readings(
-    table: str, values: Mapping[tuple[str, str, str], Mapping[int, float | None]]
-) -> dict[str, int]:
-    """Insert new readings and update corrected ones; {(plant, circuit, sensor): {microsecond: value}}.
+# Data assets pin versions for longer than Delta keeps its log: only vacuum, which knows the pins, takes any away.
+PROPERTIES = {"delta.enableExpiredLogCleanup": "false"}
 
-    A null never replaces a value. Nothing to change leaves no new version. Returns inserted and updated rows.
+Key = tuple[str, str, str]
+Columns = tuple[np.ndarray, np.ndarray]
+
+
+def merge_readings(table: str, readings: Mapping[Key, Columns]) -> dict[str, int]:
+    """Insert new readings and update corrected ones: (plant, circuit, sensor) → (microseconds, values, NaN: a gap).
+
+    Of several for one moment the last that is no gap holds; a gap never replaces a value. Nothing to change leaves
+    no new version. Returns `inserted`, `updated` and `duplicates` (readings that a later one here replaced).
     """
-    rows = _readings(values)
-    return retry_conflicts(lambda: _merge(table, rows))
+    unique = {key: _last_of_each(*columns) for key, columns in readings.items() if len(columns[0])}
+    if not unique:
+        return {"inserted": 0, "updated": 0, "duplicates": 0}
+    given = sum(len(columns[0]) for columns in readings.values())
+    rows = _readings(unique)
+    changed = "s.value IS NOT NULL AND t.value IS DISTINCT FROM s.value"
+    done = upsert(table, rows, KEY, changed, _bounds(unique), PARTITIONS)
+    return done | {"duplicates": given - rows.num_rows}
+
+
+def upsert(
+    table: str,
+    rows: "Table",
+    key: Sequence[str],
+    changed: str | None = None,
+    bounds: str = "",
+    partition_by: list[str] | None = None,
+) -> dict[str, int]:
+    """Insert rows and update those of the same key, in one commit; creates the table.
+
+    `changed` (SQL over s and t) says which known rows to update: all, if left out. `bounds` is a condition on t that
+    every known row fulfils: files that cannot are not looked at.
+    """
+
+    def write() -> dict[str, int]:
+        from deltalake import write_deltalake
+
+        target = open_table(table)
+        if target is None:
+            options = storage_options(table)
+            write_deltalake(
+                table, rows, partition_by=partition_by, storage_options=options, configuration=PROPERTIES
+            )
+            return {"inserted": rows.num_rows, "updated": 0}
+        same = " AND ".join(f"t.{column} = s.{column}" for column in key)
+        done = (
+            target.merge(rows, predicate=same + bounds, source_alias="s", target_alias="t")
+            .when_matched_update_all(predicate=changed)
+            .when_not_matched_insert_all()
+            .execute()
+        )
+        return {"inserted": done["num_target_rows_inserted"], "updated": done["num_target_rows_updated"]}
+
+    return retry_conflicts(write)
 
 
 def replace_rows(table: str, rows: "Table", predicate: str) -> int:
@@ -71,39 +119,60 @@ def time_column(microseconds: np.ndarray) -> object:
     return Array.from_numpy(microseconds.astype(np.int64)).cast(DataType.timestamp("us", tz="UTC"))
 
 
-def _merge(table: str, rows: "Table") -> dict[str, int]:
-    from deltalake import write_deltalake
+def value_column(values: np.ndarray) -> object:
+    """An Arrow column of measurements: NaN becomes null."""
+    from arro3.core import Array, DataType
 
-    target = open_table(table)
-    if target is None:
-        write_deltalake(table, rows, partition_by=PARTITIONS, storage_options=storage_options(table))
-        return {"inserted": rows.num_rows, "updated": 0}
-    done = (
-        target.merge(
-            rows,
-            predicate=" AND ".join(f"t.{column} = s.{column}" for column in KEY),
-            source_alias="s",
-            target_alias="t",
-        )
-        .when_matched_update_all(predicate="s.value IS NOT NULL AND t.value IS DISTINCT FROM s.value")
-        .when_not_matched_insert_all()
-        .execute()
+    if not np.isnan(values).any():
+        return Array.from_numpy(values.astype(np.float64))
+    return Array([None if value != value else value for value in values.tolist()], type=DataType.float64())
+
+
+def integer_column(values: Sequence[int]) -> object:
+    """An Arrow column of whole numbers."""
+    from arro3.core import Array
+
+    return Array.from_numpy(np.array(values, np.int64))
+
+
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _last_of_each(moments: np.ndarray, values: np.ndarray) -> Columns:
+    """One reading a moment, in order of time: the last given that is no gap, else the gap."""
+    order = np.argsort(moments, kind="stable")
+    moments, values = moments[order], values[order]
+    starts = np.flatnonzero(np.concatenate([[True], moments[1:] != moments[:-1]]))
+    last = np.maximum.reduceat(np.where(np.isnan(values), -1, np.arange(len(values))), starts)
+    return moments[starts], np.where(last >= 0, values[last], np.nan)
+
+
+def _bounds(readings: Mapping[Key, Columns]) -> str:
+    """Partitions and times that the readings lie in."""
+    plants, circuits = ({key[part] for key in readings} for part in (0, 1))
+    first = min(int(moments[0]) for moments, _ in readings.values())
+    last = max(int(moments[-1]) for moments, _ in readings.values())
+    return (
+        f" AND t.plant_id IN ({', '.join(map(quoted, sorted(plants)))})"
+        f" AND t.circuit_id IN ({', '.join(map(quoted, sorted(circuits)))})"
+        f" AND t.time >= {_moment(first)} AND t.time <= {_moment(last)}"
     )
-    return {"inserted": done["num_target_rows_inserted"], "updated": done["num_target_rows_updated"]}
 
 
-def _readings(values: Mapping[tuple[str, str, str], Mapping[int, float | None]]) -> "Table":
-    from arro3.core import Array, DataType, Table
+def _moment(microseconds: int) -> str:
+    return f"arrow_cast({microseconds}, 'Timestamp(Microsecond, Some(\"UTC\"))')"
 
-    keys = [key for key, column in values.items() for _ in column]
-    moments = np.array([moment for column in values.values() for moment in column], np.int64)
-    measured = [value for column in values.values() for value in column.values()]
-    return Table.from_pydict(
-        {
-            "plant_id": text_column([key[0] for key in keys]),
-            "circuit_id": text_column([key[1] for key in keys]),
-            "sensor": text_column([key[2] for key in keys]),
-            "time": time_column(moments),
-            "value": Array(measured, type=DataType.float64()),
-        }
-    )
+
+def _readings(readings: Mapping[Key, Columns]) -> "Table":
+    from arro3.core import Table
+
+    sizes = {key: len(moments) for key, (moments, _) in readings.items()}
+    names = ("plant_id", "circuit_id", "sensor")
+    keys = {
+        name: text_column([key[part] for key, size in sizes.items() for _ in range(size)])
+        for part, name in enumerate(names)
+    }
+    moments, values = (np.concatenate(columns) for columns in zip(*readings.values(), strict=True))
+    return Table.from_pydict({**keys, "time": time_column(moments), "value": value_column(values)})

@@ -6,9 +6,14 @@ delta-rs and obstore read from the environment themselves.
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import InputError
@@ -36,14 +41,21 @@ def storage_options(uri: str) -> dict[str, str]:
 
 
 def open_table(uri: str, version: int | None = None) -> "DeltaTable | None":
-    """The Delta table (at a version), or None if there is none at `uri` yet."""
+    """The Delta table (at a version), or None if there is none at `uri` yet; `InputError` for no such version."""
     from deltalake import DeltaTable
-    from deltalake.exceptions import TableNotFoundError
+    from deltalake.exceptions import DeltaError, TableNotFoundError
 
     try:
         return DeltaTable(uri, version=version, storage_options=storage_options(uri))
     except TableNotFoundError:
         return None
+    except DeltaError as error:
+        if version is None:
+            raise
+        raise InputError(
+            f"the Delta table at {uri} has no version {version}, or its log no longer reaches back to it: "
+            "move the cutoff date, or set a delta_version that is there"
+        ) from error
 
 
 def read_file(uri: str) -> bytes:
@@ -62,14 +74,42 @@ def read_below(folder: str, name: str) -> bytes:
         raise InputError(f"{folder}/{name} does not exist") from error
 
 
-def names_below(folder: str, pattern: str) -> list[str]:
-    """Names below `folder` that match the glob, sorted."""
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as its folder lists it: bytes, when it was last written, and storage's tag of its content (or "")."""
+
+    name: str
+    size: int
+    modified: datetime
+    etag: str = ""
+
+
+def files_below(folder: str, pattern: str) -> list[StoredFile]:
+    """The files below `folder` that match the glob, by name."""
+    found = _remote_files(folder, pattern) if is_remote(folder) else _local_files(_local(folder), pattern)
+    return sorted(found, key=lambda file: file.name)
+
+
+@contextmanager
+def local_copy(folder: str, name: str) -> Iterator[Path]:
+    """The file as a local path: itself, or a copy that is streamed to disk and lasts as long as the context.
+
+    Raises `InputError` when it is not there.
+    """
     if not is_remote(folder):
-        root = _local(folder)
-        return sorted(str(path.relative_to(root)) for path in root.glob(pattern) if path.is_file())
-    prefix = re.split(r"[*?\[]", pattern)[0].rpartition("/")[0] or None
-    listed = (entry["path"] for batch in _store(folder).list(prefix) for entry in batch)
-    return sorted(name for name in listed if fnmatch(name, pattern))
+        if not (path := _local(folder) / name).is_file():
+            raise InputError(f"{folder}/{name} does not exist")
+        yield path
+        return
+    with TemporaryDirectory() as temporary:
+        copy = Path(temporary) / Path(name).name
+        try:
+            with copy.open("wb") as file:
+                for part in _store(folder).get(name).stream():
+                    file.write(part)
+        except FileNotFoundError as error:
+            raise InputError(f"{folder}/{name} does not exist") from error
+        yield copy
 
 
 def resolve(uri: str) -> str:
@@ -88,6 +128,23 @@ def resolve(uri: str) -> str:
 
 def _local(folder: str) -> Path:
     return Path(folder.removeprefix("file://"))
+
+
+def _local_files(root: Path, pattern: str) -> Iterator[StoredFile]:
+    for path in root.glob(pattern):
+        if path.is_file():
+            known = path.stat()
+            modified = datetime.fromtimestamp(known.st_mtime, UTC)
+            yield StoredFile(path.relative_to(root).as_posix(), known.st_size, modified)
+
+
+def _remote_files(folder: str, pattern: str) -> Iterator[StoredFile]:
+    prefix = re.split(r"[*?\[]", pattern)[0].rpartition("/")[0] or None
+    for batch in _store(folder).list(prefix):
+        for entry in batch:
+            if fnmatch(entry["path"], pattern):
+                etag = entry["e_tag"] or ""
+                yield StoredFile(entry["path"], entry["size"], entry["last_modified"], etag)
 
 
 def _store(folder: str) -> Any:

@@ -26,7 +26,8 @@ from activities.assets import (
 )
 from activities.baking import judge_fleet, judge_step, measure_step, submit_replay
 from activities.evidence import note_evidence, store_evidence, submit_evidence
-from activities.jobs import cancel_job, look_at_job, submit_merge, submit_training
+from activities.jobs import cancel_job, look_at_job, submit_training
+from activities.merges import record_merge, submit_merge
 from activities.models import (
     evaluate_gates,
     look_in_registry,
@@ -41,6 +42,7 @@ from activities.questions import environment_question, open_question, release_qu
 from activities.ramping import raise_share, take_back, withdraw_candidate
 from activities.records import note_commit, note_run, offer_release
 from activities.recovery import close_questions, drop_candidates, settle_cancelled, stop_jobs
+from activities.refresh import refresh_cutoffs
 from activities.releases import (
     compose_release,
     end_release,
@@ -66,6 +68,7 @@ from busbar.domain.agenda import Action, agenda
 from busbar.domain.approval import ApprovalRequest
 from busbar.domain.events import JobStatus
 from busbar.domain.evidence import EvidenceNote, EvidenceStatus
+from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import GateName, Policies, Stage, TrainingPolicy
 from busbar.domain.ramp import Measured, Step
 from busbar.domain.records import Candidate, DeploymentRecord, RunStatus
@@ -96,6 +99,7 @@ from busbar.domain.steps import (
     JourneyEnd,
     Judging,
     LongRunning,
+    MergeResult,
     MergeRun,
     ModelPromotion,
     ModelRequest,
@@ -103,6 +107,7 @@ from busbar.domain.steps import (
     PlanRequest,
     Promotion,
     Question,
+    RefreshRun,
     Release,
     ReleaseEnd,
     ReleaseQuestion,
@@ -163,6 +168,8 @@ def prepared(bench: Bench) -> Bench:
     """A circuit on its way: data merged, its job done, its model registered."""
     bench.merged()
     bench.blobs.write("raw", "PLANT1/a.csv", b"time\n")
+    newest = {str(CIRC1): "2025-12-09T11:00:00+00:00"}
+    bench.records.save_merge(MergeRecord("merge-0-a1", "merge-0", COMMIT, NOON, latest=newest))
     bench.run(submit_training, TrainingRequest(training(), 1, "o"))
     bench.ml.ended(Stage.DEV, JOB.name)
     bench.ml.write_file(Stage.DEV, f"jobs/{JOB.name}/metrics.json", json.dumps(METRICS).encode())
@@ -276,6 +283,13 @@ def ended(bench: Bench) -> RunNote:
     return note
 
 
+def aged(bench: Bench) -> RefreshRun:
+    """Develop's first cutoff date is much older than the newest readings."""
+    run = bench.edit("config/circuits.yaml", "2025-12-09 ", "2025-09-01 ")
+    bench.repository.branches["develop"] = run.commit
+    return RefreshRun()
+
+
 def pinned(bench: Bench) -> DataPinned:
     return bench.run(pin_data, DataRequest(RUN, (CIRC1,)))
 
@@ -355,6 +369,10 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     pin_data: lambda bench: DataRequest(RUN, (CIRC1,)),
     decide_training: lambda bench: PlanRequest(RUN, ASSETS, pinned(bench)),
     submit_merge: lambda bench: MergeRun("merge-1", COMMIT),
+    record_merge: lambda bench: MergeResult(
+        MergeRun("merge-1", COMMIT), JobState("merge-1-a1", JobStatus.FAILED, "no")
+    ),
+    refresh_cutoffs: lambda bench: aged(bench),
     submit_training: lambda bench: TrainingRequest(training(), 2, "o"),
     look_at_job: lambda bench: JOB,
     cancel_job: lambda bench: bench.run(submit_training, TrainingRequest(training(), 2, "o")),
@@ -416,7 +434,7 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     note_commit: lambda bench: CommitNote(COMMIT, "success", "done", RUN.id),
 }
 # What this answers the second time is that it is done already.
-ANSWERS_OTHERWISE = {register_environment}
+ANSWERS_OTHERWISE = {register_environment, refresh_cutoffs}
 
 
 def test_no_activity_is_left_out():

@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from activities.jobs import cancel_job, look_at_job, submit_merge, submit_training
+from activities.jobs import cancel_job, look_at_job, submit_training
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Policies, Stage, TrainingPolicy
 from busbar.domain.records import CircuitRecord
-from busbar.domain.steps import JobRef, JobState, MergeRun, TrainingRequest, TrainingRun
+from busbar.domain.steps import JobRef, JobState, TrainingRequest, TrainingRun
 from busbar.domain.training import Verdict
 from tests.activities.bench import CIRC1, COMMIT, HASH, NEXT, RUN, Bench, serving, training
-from tests.components import shipped_build
 from tests.fakes import NOON
 
 JOB = f"train-PLANT1-CIRC1-{HASH}"
@@ -124,69 +123,6 @@ def test_a_job_that_has_ended_stays_as_it_is_when_cancelled(bench: Bench):
     assert bench.run(look_at_job, JobRef(Stage.DEV, "done")).status is JobStatus.COMPLETED
     assert bench.run(look_at_job, JobRef(Stage.DEV, "running")).status is JobStatus.CANCELED
     bench.run(cancel_job, JobRef(Stage.DEV, "unknown"))
-
-
-# --- merges -----------------------------------------------------------------------------------------------
-
-
-def merge(bench: Bench, run: str = "merge-1", commit: str = COMMIT) -> str | None:
-    job = bench.run(submit_merge, MergeRun(run, commit))
-    return job and job.name
-
-
-@pytest.fixture
-def raw(bench: Bench) -> Bench:
-    bench.blobs.write("raw", "PLANT1/a.csv", b"time,feed_flow\n")
-    return bench
-
-
-def test_without_raw_files_there_is_nothing_to_merge(bench: Bench):
-    assert merge(bench) is None
-    assert bench.ml.jobs == {}
-
-
-def test_a_merge_knows_where_everything_is(raw: Bench):
-    name = merge(raw)
-    assert name
-    job = raw.ml.jobs[Stage.DEV, name]
-    assert job.inputs == {
-        "component": f"etl_merge:{shipped_build('data/etl_merge')}",
-        "mapping": f"merges/{name}/mapping.yaml",
-        "raw": "abfss://raw@account.dfs.core.windows.net",
-        "readings": "abfss://sensors@account.dfs.core.windows.net/readings",
-        "compute": "training-cluster",
-    }
-    assert job.state.tags == {"orchestration_id": "merge-1", "commit": COMMIT}
-    assert b"plant_id: PLANT1" in raw.ml.files[Stage.DEV, f"merges/{name}/mapping.yaml"]
-
-
-@pytest.mark.parametrize("status", [JobStatus.RUNNING, JobStatus.COMPLETED])
-def test_one_state_of_the_files_is_one_job_whoever_asks(raw: Bench, status: JobStatus):
-    first = merge(raw)
-    assert first
-    raw.ml.ended(Stage.DEV, first, status)
-    assert merge(raw, "merge-2") == first
-    assert len(raw.ml.jobs) == 1
-
-
-@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELED])
-def test_a_failed_merge_gets_the_next_number(raw: Bench, status: JobStatus):
-    first = merge(raw)
-    assert first
-    raw.ml.ended(Stage.DEV, first, status)
-    assert merge(raw, "merge-2") == first.removesuffix("-a1") + "-a2"
-
-
-def test_another_state_is_another_job(raw: Bench):
-    names = [merge(raw)]
-    raw.blobs.write("raw", "PLANT1/a.csv", b"time,feed_flow\n2025-12-09,1\n")
-    names.append(merge(raw))
-    raw.blobs.write("raw", "PLANT2/b.csv", b"time\n")
-    names.append(merge(raw))
-    names.append(
-        merge(raw, commit=raw.edit("config/sources.yaml", "timezone: UTC", "timezone: Europe/Berlin").commit)
-    )
-    assert len(set(names)) == 4
 
 
 # --- a run that was started again -------------------------------------------------------------------------

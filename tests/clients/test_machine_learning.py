@@ -182,9 +182,8 @@ version: "1.0.0"
     def _merge_component(self) -> None:
         code = """
 import pathlib, sys
-mapping, raw, readings, report, rejects = sys.argv[1:]
-pathlib.Path(report).write_text(repr((pathlib.Path(mapping).read_text(), raw, readings)))
-pathlib.Path(rejects).write_text("[]")
+mapping, raw, readings, pinned, report = sys.argv[1:]
+pathlib.Path(report).write_text(repr((pathlib.Path(mapping).read_text(), raw, readings, pinned)))
 """
         write(self.folder / "data" / "merge" / "src" / "merge.py", code)
         file = write(
@@ -198,12 +197,12 @@ inputs:
   mapping: {{type: uri_file}}
   raw: {{type: string}}
   readings: {{type: string}}
+  pinned_versions: {{type: string, optional: true}}
 outputs:
   report: {{type: uri_file}}
-  rejects: {{type: uri_file}}
 command: >-
   python merge.py ${{{{inputs.mapping}}}} ${{{{inputs.raw}}}} ${{{{inputs.readings}}}}
-  ${{{{outputs.report}}}} ${{{{outputs.rejects}}}}
+  $[[${{{{inputs.pinned_versions}}}}]] ${{{{outputs.report}}}}
 """,
         )
         self.ml.create_component(Stage.DEV, file, "m1")
@@ -330,6 +329,7 @@ def test_a_wrong_component_file_is_the_authors_to_mend(
 def test_a_data_asset_pins_a_delta_version(fleet: Fleet):
     name, version = fleet.data().split(":")
     assert fleet.ml.pinned(name, version) == 12
+    assert 12 in fleet.ml.pinned_versions()
     assert fleet.ml.pinned(name, "2026-01-01") is None
     fleet.ml.create_data(name, version, f"mltable/{name}/{version}", {"delta_version": "12"})
     with pytest.raises(VersionConflict, match="delta_version 12, not 13"):
@@ -411,11 +411,14 @@ def test_a_merge_runs(fleet: Fleet):
             mapping=f"merges/{job}/mapping.yaml",
             raw="abfss://raw@account.dfs.core.windows.net",
             readings="abfss://sensors@account.dfs.core.windows.net/readings",
+            literals={"pinned_versions": "3,12"},
             compute="training-cluster",
             tags={"orchestration_id": "merge"},
         )
     assert fleet.finished(job) is JobStatus.COMPLETED
-    assert b"plant_id: P" in fleet.ml.read_file(Stage.DEV, f"jobs/{job}/report.json")
+    report = fleet.ml.read_file(Stage.DEV, f"jobs/{job}/report.json")
+    assert b"plant_id: P" in report
+    assert b"3,12" in report
     state = fleet.ml.job(Stage.DEV, job)
     assert state is not None
     assert state.tags["orchestration_id"] == "merge"

@@ -12,6 +12,7 @@ from busbar.clients.records import Records
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import Conflict, NotFound
 from busbar.domain.gates import GateResult, Metrics
+from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import Stage
 from busbar.domain.records import (
     Candidate,
@@ -134,6 +135,30 @@ def test_a_change_that_refuses_leaves_the_deployment_as_it_is(local_azure: Local
     with pytest.raises(Conflict):
         records.change_deployment(Stage.PROD, key, refuse)
     assert records.deployment(Stage.PROD, key) is None
+
+
+def test_merges_are_kept_newest_first(local_azure: LocalAzure):
+    def merge(id: str, at: str) -> MergeRecord:
+        latest = {
+            f"PLANT{number}/CIRC1": at for number in range(2000)
+        }  # more than one property of a row holds
+        return MergeRecord(id, "run", "c" * 40, at, reasons=(("is no time", 3),), version=4, latest=latest)
+
+    records = Records(local_azure.settings)
+    older, newer = (merge(f"merge-{uuid4().hex}-a1", at) for at in ("2031-01-01T00:00", "2031-01-02T00:00"))
+    for one in (older, newer, older):
+        records.save_merge(one)
+    assert [one for one in records.merges() if one.at.startswith("2031")] == [newer, older]
+    assert records.merge(older.id) == older
+    assert records.merge("nobody") is None
+
+
+def test_until_when_a_schedule_was_seen_to(local_azure: LocalAzure):
+    records = Records(local_azure.settings)
+    for due in ("2025-12-08T02:00:00+00:00", "2025-12-09T02:00:00+00:00"):
+        records.save_schedule(Stage.TEST, due)
+    assert records.schedule(Stage.TEST) == "2025-12-09T02:00:00+00:00"
+    assert records.schedule(Stage.PROD) is None
 
 
 def test_runs_come_newest_first(local_azure: LocalAzure):

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from busbar.clients.repositories import Repository
-from busbar.domain.errors import AccessDenied, NotFound, Rejected, TemporarilyUnavailable
+from busbar.domain.errors import AccessDenied, Conflict, NotFound, Rejected, TemporarilyUnavailable
 from tests.azure import LocalAzure
 
 _AUTHOR = {
@@ -156,6 +156,17 @@ def test_a_file_is_committed_once(clone: Clone, repository: Repository):
     assert repository.commit_file("config/circuits.yaml", clone.branch, b"new", "again") == commit
     added = repository.commit_file("config/added.yaml", clone.branch, b"x", "Add")
     assert repository.file("config/added.yaml", added) == b"x"
+
+
+def test_a_file_that_changed_since_the_caller_read_it_is_not_overwritten(
+    clone: Clone, repository: Repository
+):
+    clone.push({"config/circuits.yaml": b"theirs"})
+    with pytest.raises(Conflict, match="no longer what it was"):
+        repository.commit_file("config/circuits.yaml", clone.branch, b"ours", "Move", replaces=b"before")
+    commit = repository.commit_file("config/circuits.yaml", clone.branch, b"ours", "Move", replaces=b"theirs")
+    again = repository.commit_file("config/circuits.yaml", clone.branch, b"ours", "Move", replaces=b"theirs")
+    assert again == commit
 
 
 def test_a_wrong_token_needs_somebody_to_mend_it(local_azure: LocalAzure):

@@ -15,6 +15,7 @@ from busbar.domain.routing import (
     job_finished,
     route_job,
     route_push,
+    training_branch,
 )
 
 COMMIT = "c" * 40
@@ -99,3 +100,18 @@ def test_an_invoked_job_wakes_what_it_is_named_after(job: str, woken: str):
     """It carries none of our tags."""
     routed = route_job(JobChanged(job, JobStatus.COMPLETED, None))
     assert routed == Wake(woken, job_finished(job))
+
+
+@pytest.mark.parametrize(
+    ("table", "existing", "branch"),
+    [
+        ({"develop": "train", "main": "prod"}, ["main", "develop"], "develop"),
+        ({"develop": "train"}, ["main"], None),
+        ({"main": "prod"}, ["main"], None),
+        ({"train/*": "train"}, ["train/b", "train/a"], "train/a"),
+        ({"next": "train", "develop": "train"}, ["develop", "next"], "next"),
+    ],
+)
+def test_where_a_cutoff_date_is_committed(table: dict[str, str], existing: list[str], branch: str | None):
+    branches = {pattern: BranchAction(action) for pattern, action in table.items()}
+    assert training_branch(branches, existing) == branch

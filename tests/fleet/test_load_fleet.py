@@ -20,16 +20,21 @@ from busbar.domain.policies import (
     Bake,
     BranchAction,
     EnvironmentPolicy,
+    Every,
     GateName,
     Policies,
     QuotaPolicy,
     RampPolicy,
+    ReadingsPolicy,
+    RefreshPolicy,
     RetentionPolicy,
+    SchedulePolicy,
     Stage,
     StagePolicy,
     Thresholds,
     TrainingPolicy,
     WavePolicy,
+    Weekday,
 )
 from busbar.fleet import ConfigurationErrors, Problem, branch_table, load_fleet
 from busbar.fleet.repository import branches_at, fleet_at
@@ -175,6 +180,11 @@ environments: {tolerance: 0.001, windows: 48}
 approvals:
   registry-promotion: {expires_hours: 1.5}
 quotas: {endpoints: 200}
+readings: {history_days: 14}
+refresh: {max_age_days: 10}
+schedules:
+  dev: {every: day, at: "23:05", lookback_days: 45}
+  prod: {every: week, on: sunday}
 train_pull_requests: true
 """
     test = "approval: {groups: [ml-leads], escalate_hours: 24, escalate_to: [qa]}\nwaves: {size: 3}\n"
@@ -202,7 +212,34 @@ ramp: {steps: [5, 100], bake: live}
         Thresholds(min_accuracy=1.0), "big", ramp, alerts=AlertPolicy()
     )
     assert policies.quotas == QuotaPolicy(endpoints=200)
+    assert (policies.readings, policies.refresh) == (ReadingsPolicy(14), RefreshPolicy(10))
+    assert policies.schedules == {
+        Stage.DEV: SchedulePolicy(Every.DAY, "23:05", lookback_days=45),
+        Stage.PROD: SchedulePolicy(Every.WEEK, "02:00", Weekday.SUNDAY),
+    }
     assert policies.train_pull_requests
+
+
+def test_nothing_moves_a_cutoff_date_unless_asked_to():
+    policies = load_fleet(files(), "c0ffee").policies
+    assert (policies.refresh, policies.schedules) == (RefreshPolicy(None), {})
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "told"),
+    [
+        ("schedules: {dev: {every: week}}", "`on` names the day of `every: week`"),
+        ("schedules: {dev: {every: day, on: sunday}}", "`on` names the day of `every: week`"),
+        ('schedules: {dev: {every: day, at: "24:00"}}', "pipeline.yaml:1: schedules.dev.at"),
+        ("schedules: {dev: {every: month}}", "schedules.dev.every"),
+        ("schedules: {staging: {every: day}}", "schedules.staging"),
+        ("refresh: {max_age_days: 0}", "refresh.max_age_days"),
+        ("readings: {history_days: 1}", "readings.history_days"),
+    ],
+)
+def test_schedules_that_cannot_be_say_why(pipeline: str, told: str):
+    [problem] = problems(files(pipeline=pipeline))
+    assert told in problem
 
 
 def test_sources_are_read_and_filled_in():

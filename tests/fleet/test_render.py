@@ -88,6 +88,7 @@ def test_the_mapping_of_a_plant():
         "%H:%M",
         ";",
         {"CIRC2": {"flow": "FI-1"}},
+        ",",
     )
     second = replace(CIRCUIT, key=CircuitKey("PLANT1", "CIRC2"))
     other = replace(CIRCUIT, key=CircuitKey("PLANT2", "CIRC1"))
@@ -98,6 +99,7 @@ def test_the_mapping_of_a_plant():
         "time": ["year", "month", "day"],
         "timezone": "Europe/Berlin",
         "delimiter": ";",
+        "decimal": ",",
         "time_format": "%H:%M",
         "circuits": {
             "CIRC1": ["temperature", "flow"],
@@ -116,6 +118,7 @@ def test_the_mapping_of_the_fleet_is_a_list_of_plants(read: Callable[[bytes], An
             "time": "time",
             "timezone": "UTC",
             "delimiter": ",",
+            "decimal": ".",
             "circuits": {"CIRC1": ["temperature", "flow"]},
         }
     ]

@@ -39,7 +39,7 @@ class Trained:
     """The first run, seen when its models were trained and nobody had been asked about them yet."""
 
     commit: str
-    merge: str
+    merge: dict[str, Any]
     snapshot: Snapshot
     status: tuple[str, str] | None
 

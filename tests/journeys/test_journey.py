@@ -36,7 +36,7 @@ pytestmark = [
 
 
 def test_a_push_trains_real_models(stack: Stack, trained: Trained, tmp_path: Path) -> None:
-    assert trained.merge == "merge completed"
+    assert trained.merge["done"], trained.merge["sentence"]
     verdicts = {key: one.record.verdict for key, one in trained.snapshot.circuits.items()}
     assert verdicts == dict.fromkeys(KEYS, Verdict.TRAINED)
     for key in KEYS:

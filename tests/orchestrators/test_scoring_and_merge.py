@@ -13,6 +13,7 @@ from busbar import wire
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import NotFound, Rejected
 from busbar.domain.events import JobStatus
+from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import Policies
 from busbar.domain.policies import Stage as Place
 from busbar.domain.records import Served
@@ -24,8 +25,12 @@ from busbar.domain.steps import (
     FleetRead,
     JobRef,
     JobState,
+    Merged,
+    MergeResult,
     MergeRun,
     PartScoring,
+    Refreshed,
+    RefreshRun,
     ScoringOutcome,
     ScoringPart,
     ScoringResult,
@@ -33,7 +38,9 @@ from busbar.domain.steps import (
     TrainingRun,
 )
 from orchestrators.merge_readings import merge_readings
+from orchestrators.scheduled_refresh import scheduled_refresh
 from orchestrators.scoring import score_stage
+from tests.fakes import NOON
 from tests.orchestrators.conftest import Stage, World
 from tests.orchestrators.fleet import QUICK
 from tests.orchestrators.journey import keys
@@ -240,11 +247,20 @@ class Merger:
         def look_at_job(request: JobRef) -> JobState:
             return self.state
 
-        return World([read_fleet, register_environment, register_merge, submit_merge, look_at_job, *others])
+        def record_merge(request: MergeResult) -> MergeRecord:
+            return MergeRecord(
+                request.state.name, request.run.id, request.run.commit, NOON, request.state.error
+            )
+
+        def refresh_cutoffs(request: RefreshRun) -> Refreshed:
+            return Refreshed("nothing due")
+
+        own = [read_fleet, register_environment, register_merge, submit_merge, look_at_job, record_merge]
+        return World([*own, refresh_cutoffs, *others])
 
 
-def merge(play: Callable[..., Any], world: World) -> str:
-    async def script(stage: Stage) -> str:
+def merge(play: Callable[..., Any], world: World) -> Merged:
+    async def script(stage: Stage) -> Merged:
         await stage.start(merge_readings, MergeRun("merge-1", "abc"), "merge-1")
         return await stage.result(merge_readings, "merge-1")
 
@@ -281,24 +297,26 @@ def test_a_merge_that_cannot_start_says_why(
     activity.__name__ = name
     world = Merger().world(activity)
 
-    assert merge(play, world) == told
+    assert merge(play, world) == Merged(name == "submit_merge", told)
     assert world.count()["look_at_job"] == 0
 
 
 @pytest.mark.parametrize(
     ("state", "told"),
     [
-        (JobState("j", JobStatus.COMPLETED), "merge completed"),
         (
-            JobState("j", JobStatus.FAILED, "a.csv has no column time"),
-            "merge failed: a.csv has no column time",
+            JobState("j", JobStatus.COMPLETED),
+            Merged(True, "nothing new in 0 files; Delta version –; nothing due"),
         ),
+        (JobState("j", JobStatus.FAILED, "no space left"), Merged(False, "failed: no space left")),
     ],
 )
-def test_a_merge_says_how_its_job_ended(play: Callable[..., Any], state: JobState, told: str) -> None:
+def test_a_merge_says_how_its_job_ended(play: Callable[..., Any], state: JobState, told: Merged) -> None:
     merger = Merger()
     merger.state = state
-    assert merge(play, merger.world()) == told
+    world = merger.world()
+    assert merge(play, world) == told
+    assert world.asked("refresh_cutoffs") == ([RefreshRun()] if told.done else [])
 
 
 def test_a_merge_is_woken_by_its_jobs_event(play: Callable[..., Any]) -> None:
@@ -311,7 +329,7 @@ def test_a_merge_is_woken_by_its_jobs_event(play: Callable[..., Any]) -> None:
 
     world = merger.world(read_fleet)
 
-    async def script(stage: Stage) -> str:
+    async def script(stage: Stage) -> Merged:
         await stage.start(merge_readings, MergeRun("merge-1", "abc"), "merge-1")
         while not world.count()["look_at_job"]:
             await asyncio.sleep(0.01)
@@ -319,4 +337,21 @@ def test_a_merge_is_woken_by_its_jobs_event(play: Callable[..., Any]) -> None:
         await stage.hub.raise_event("merge-1", job_finished("merge-1-a1"))
         return await stage.result(merge_readings, "merge-1")
 
-    assert play(world, script) == "merge completed"
+    assert play(world, script).done
+
+
+# --- schedules --------------------------------------------------------------------------------------------
+
+
+def test_a_schedule_moves_cutoff_dates(play: Callable[..., Any]) -> None:
+    def refresh_cutoffs(request: RefreshRun) -> Refreshed:
+        return Refreshed("Move the cutoff date of PLANT1/CIRC1", (FIRST,), "c" * 40)
+
+    world, run = World([refresh_cutoffs]), RefreshRun(Place.DEV, "2025-12-09T02:00:00+00:00")
+
+    async def script(stage: Stage) -> str:
+        await stage.start(scheduled_refresh, run, "refresh-dev-2025-12-09T0200")
+        return await stage.result(scheduled_refresh, "refresh-dev-2025-12-09T0200")
+
+    assert play(world, script) == "Move the cutoff date of PLANT1/CIRC1"
+    assert world.asked("refresh_cutoffs") == [run]

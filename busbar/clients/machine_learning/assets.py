@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from busbar.domain.policies import Stage
 
 DIGEST = "content_digest"
 DELTA_VERSION = "delta_version"
+_LISTED_AT_ONCE = 8  # a fleet has a data asset a circuit, each listed by a request of its own
 
 
 class Assets(Workspaces):
@@ -69,6 +71,14 @@ class Assets(Workspaces):
         tags = self._data_tags(name, version)
         return int(tags[DELTA_VERSION]) if tags and DELTA_VERSION in tags else None
 
+    def pinned_versions(self) -> set[int]:
+        """The Delta versions that any data asset of the dev workspace pins."""
+        with translated("list data assets"):
+            names = [str(asset.name) for asset in self._client(Stage.DEV).data.list()]
+            with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:
+                tags = [tags for found in pool.map(self._all_data_tags, names) for tags in found]
+        return {int(one[DELTA_VERSION]) for one in tags if DELTA_VERSION in one}
+
     def create_data(self, name: str, version: str, folder: str, tags: Mapping[str, str]) -> None:
         """Register a folder of the dev workspace's datastore that holds an `MLTable` file."""
         from azure.ai.ml.constants import AssetTypes
@@ -90,6 +100,10 @@ class Assets(Workspaces):
     def _component_tags(self, place: str, name: str, version: str) -> dict[str, str] | None:
         doing = f"read component {name}:{version} in {place}"
         return _tags(found(doing, lambda: self._client(place).components.get(name, version)))
+
+    def _all_data_tags(self, name: str) -> list[dict[str, str]]:
+        listed = self._client(Stage.DEV).data.list(name)
+        return [dict(asset.tags or {}) for asset in listed]
 
     def _data_tags(self, name: str, version: str) -> dict[str, str] | None:
         doing = f"read data asset {name}:{version}"

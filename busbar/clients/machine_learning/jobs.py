@@ -79,13 +79,14 @@ class Jobs(Workspaces):
         mapping: str,
         raw: str,
         readings: str,
+        literals: Mapping[str, str | int],
         compute: str,
         tags: Mapping[str, str],
     ) -> None:
         """Start the merge of raw files in dev, unless a job of that name is there.
 
-        `mapping` is a path in the datastore, `raw` and `readings` are `abfss://` addresses. Outputs land in
-        `jobs/<name>/`: `report.json`, `rejects.json`.
+        `mapping` is a path in the datastore, `raw` and `readings` are `abfss://` addresses, `literals` further
+        inputs. The output lands in `jobs/<name>/report.json`.
         """
         from azure.ai.ml import Input, Output
         from azure.ai.ml.dsl import pipeline
@@ -94,16 +95,14 @@ class Jobs(Workspaces):
             merge: Any = self._client(Stage.DEV).components.get(*split_version(component))
 
             def merging() -> dict[str, Any]:  # the SDK cannot submit a registered command by itself
-                step = merge(
-                    mapping=Input(type="uri_file", path=datastore_uri(mapping)), raw=raw, readings=readings
-                )
-                return {"report": step.outputs.report, "rejects": step.outputs.rejects}
+                file = Input(type="uri_file", path=datastore_uri(mapping))
+                step = merge(mapping=file, raw=raw, readings=readings, **literals)
+                return {"report": step.outputs.report}
 
             job: Any = pipeline(merging)()
             job.name, job.display_name, job.experiment_name = name, name, "merge"
             job.settings.default_compute, job.tags = compute, dict(tags)
             job.outputs.report = Output(type="uri_file", path=_output_uri(name, "report.json"))
-            job.outputs.rejects = Output(type="uri_file", path=_output_uri(name, "rejects.json"))
             return job
 
         self._submit(name, tags, build)

@@ -3,6 +3,7 @@
 from busbar.domain.steps.approvals import Question, Reminder
 from busbar.domain.steps.evidence import EvidenceRequest, EvidenceResult
 from busbar.domain.steps.journeys import Journey, JourneyEnd, ReleaseEnd, Visit, Visited
+from busbar.domain.steps.merges import Merged, MergeResult, MergeRun
 from busbar.domain.steps.ramps import (
     Bake,
     FleetCheck,
@@ -16,6 +17,7 @@ from busbar.domain.steps.ramps import (
     Wave,
 )
 from busbar.domain.steps.recoveries import Cancellation, Halted
+from busbar.domain.steps.refresh import Refreshed, RefreshRun
 from busbar.domain.steps.releases import (
     CircuitDeployment,
     DeploymentPlan,
@@ -51,7 +53,6 @@ from busbar.domain.steps.runs import (
 )
 from busbar.domain.steps.scoring import (
     CircuitScoring,
-    MergeRun,
     PartScoring,
     ScoredPart,
     ScoringOutcome,
@@ -109,7 +110,9 @@ __all__ = [
     "Judging",
     "LongRunning",
     "Measurement",
+    "MergeResult",
     "MergeRun",
+    "Merged",
     "ModelPromotion",
     "ModelRequest",
     "MoveBatch",
@@ -118,6 +121,8 @@ __all__ = [
     "Promotion",
     "Question",
     "Ramp",
+    "RefreshRun",
+    "Refreshed",
     "Release",
     "ReleaseEnd",
     "ReleaseQuestion",

@@ -1,4 +1,4 @@
-"""Scoring of what is deployed, and the merge of raw files."""
+"""Scoring of what is deployed."""
 
 from dataclasses import dataclass, replace
 from datetime import date
@@ -7,7 +7,6 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage, TrainingPolicy
 from busbar.domain.records import Served
-from busbar.domain.steps.runs import TrainingRun
 from busbar.domain.steps.training import JobState
 
 
@@ -82,17 +81,3 @@ class ScoringOutcome:
     key: CircuitKey
     done: bool
     sentence: str
-
-
-@dataclass(frozen=True)
-class MergeRun:
-    """Merge the raw files into the sensor table with the component and the sources of a commit."""
-
-    id: str
-    commit: str
-    requester: str = "timer"
-
-    @property
-    def training_run(self) -> TrainingRun:
-        """The commit's components and environment are registered as for a training run."""
-        return TrainingRun(self.id, self.commit, "", self.requester)

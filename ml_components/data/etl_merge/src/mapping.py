@@ -1,5 +1,6 @@
-"""The mapping file: which columns of a plant's CSV files are which sensors of which circuits."""
+"""The mapping file: which columns of a plant's raw files are which sensors of which circuits."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,16 @@ from zoneinfo import ZoneInfo
 import yaml
 from shared.errors import InputError
 
-_KEYS = {"plant_id", "file", "time", "timezone", "time_format", "delimiter", "circuits"}
+_KEYS = {"plant_id", "file", "time", "timezone", "time_format", "delimiter", "decimal", "circuits"}
 TIME_PARTS = ("year", "month", "day", "hour", "minute", "second")
 
 
 @dataclass(frozen=True)
 class PlantMapping:
-    """One plant: its files (globs), its time column or columns, and circuit → sensor → column."""
+    """One plant: its files (globs), its time column or columns, and circuit → sensor → column.
+
+    `digest` changes with whatever changes what a file means.
+    """
 
     plant_id: str
     files: tuple[str, ...]
@@ -23,7 +27,18 @@ class PlantMapping:
     timezone: ZoneInfo
     time_format: str | None
     delimiter: str
+    decimal: str
     circuits: Mapping[str, Mapping[str, str]]
+    digest: str
+
+    @property
+    def columns(self) -> dict[str, list[tuple[str, str]]]:
+        """Column → the (circuit, sensor) pairs that it feeds."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for circuit, sensors in self.circuits.items():
+            for sensor, column in sensors.items():
+                found.setdefault(column, []).append((circuit, sensor))
+        return found
 
 
 def load_mappings(path: str | Path) -> list[PlantMapping]:
@@ -58,9 +73,18 @@ def _plant(where: str, entry: Any) -> PlantMapping:
         time=time,
         timezone=zone,
         time_format=entry.get("time_format"),
-        delimiter=str(entry.get("delimiter", ",")),
+        delimiter=_one_of(where, entry, "delimiter", ",", ",;\t|"),
+        decimal=_one_of(where, entry, "decimal", ".", ".,"),
         circuits=_circuits(where, entry["circuits"]),
+        digest=hashlib.sha256(repr(sorted(entry.items())).encode()).hexdigest()[:12],
     )
+
+
+def _one_of(where: str, entry: dict[str, Any], key: str, default: str, allowed: str) -> str:
+    value = str(entry.get(key, default))
+    if len(value) != 1 or value not in allowed:
+        raise InputError(f"{where}: {key} {value!r} is none of {' '.join(map(repr, allowed))}")
+    return value
 
 
 def _circuits(where: str, circuits: Any) -> dict[str, dict[str, str]]:

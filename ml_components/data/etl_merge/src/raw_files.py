@@ -1,155 +1,168 @@
-"""Raw CSV files → readings, with a line for everything that could not be read."""
+"""One raw file → readings, handed on block by block; what cannot be read is told in the findings, nothing raised."""
 
-import csv
-import io
-import math
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+from cells import read_values
+from clock import Clock
+from findings import Findings, Key
 from mapping import PlantMapping
+from raw_parquet import is_parquet, open_parquet
+from raw_table import Block, RawTable, Unreadable
+from raw_text import open_csv
 
-GAPS = frozenset({"", "na", "n/a", "nan", "null", "none"})
-LISTED_REJECTS = 1000
-
-Key = tuple[str, str, str]
+Sink = Callable[[Key, np.ndarray, np.ndarray], None]
+"""Takes a sensor's readings in the file's order: (plant, circuit, sensor), microseconds, values (NaN: a gap)."""
 
 
 @dataclass
-class Readings:
-    """Per (plant, circuit, sensor): value by microsecond since the epoch; None where nothing was measured."""
+class FileRead:
+    """What became of one file: its columns with the kind of what was read, and its newest reading a circuit."""
 
-    values: dict[Key, dict[int, float | None]] = field(default_factory=dict)
+    header: list[str] = field(default_factory=list)
+    kinds: dict[str, str] = field(default_factory=dict)
     rows: int = 0
-    gaps: int = 0
-    duplicates: int = 0
-    reject_counts: Counter[str] = field(default_factory=Counter)
-    rejects: list[dict[str, object]] = field(default_factory=list)
-    problems: list[dict[str, object]] = field(default_factory=list)
-
-    def add(self, key: Key, moment: int, value: float | None) -> None:
-        """The later of two values for the same moment holds; a gap never replaces a value."""
-        column = self.values.setdefault(key, {})
-        if moment in column:
-            self.duplicates += 1
-            value = column[moment] if value is None else value
-        column[moment] = value
-
-    def reject(self, file: str, line: int, column: str, value: str, reason: str) -> None:
-        """Count a bad cell, and list it while the list is short."""
-        self.reject_counts[reason] += 1
-        if len(self.rejects) < LISTED_REJECTS:
-            entry: dict[str, object] = {
-                "file": file,
-                "line": line,
-                "column": column,
-                "value": value[:80],
-                "reason": reason,
-            }
-            self.rejects.append(entry)
-
-    def problem(
-        self, mapping: PlantMapping, file: str, reason: str, line: int | None = None, column: str | None = None,
-        circuit_id: str | None = None,
-    ) -> None:  # fmt: skip
-        """Report a file, or a circuit of it, that was skipped."""
-        where = {"plant_id": mapping.plant_id, "file": file, "line": line, "column": column}
-        self.problems.append({**where, "circuit_id": circuit_id, "reason": reason})
+    readings: int = 0
+    latest: dict[str, int] = field(default_factory=dict)
 
 
-def read_csv(readings: Readings, mapping: PlantMapping, name: str, content: bytes) -> None:
-    """Add one file's readings; what cannot be read is reported in `readings` and the rest goes on."""
+def read_raw_file(
+    path: Path, name: str, written: datetime, mapping: PlantMapping, findings: Findings, sink: Sink
+) -> FileRead:
+    """Read one file, CSV or Parquet by its content, of a size that memory does not matter for."""
+    reader = _Reader(name, mapping, findings, sink, Clock(mapping, written))
     try:
-        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=mapping.delimiter)
-        header = [title.strip() for title in next(lines, [])]
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        readings.problem(mapping, name, f"is no UTF-8 text ({error.reason})", line)
-        return
-    if missing := [column for column in mapping.time if column not in header]:
-        readings.problem(mapping, name, "the time column is missing; the file is skipped", 1, missing[0])
-        return
-    columns = list(_columns(readings, mapping, name, header))
-    clock = _Clock(mapping, header)
-    try:
-        for cells in lines:
-            if cells:
-                readings.rows += 1
-                _row(readings, name, lines.line_num, header, clock, columns, cells)
-    except csv.Error as error:
-        readings.problem(mapping, name, f"is no CSV: {error}; the lines before it are kept", lines.line_num)
+        with _opened(path, mapping) as table:
+            reader.read(table)
+    except Unreadable as error:
+        findings.problem(mapping.plant_id, name, str(error), error.line)
+    reader.conclude()
+    return reader.done
 
 
-def _columns(
-    readings: Readings, mapping: PlantMapping, name: str, header: list[str]
-) -> Iterator[tuple[Key, int]]:
-    for circuit, sensors in mapping.circuits.items():
-        missing = [column for column in sensors.values() if column not in header]
-        for column in missing:
-            readings.problem(mapping, name, "the column is missing; the circuit is skipped in this file", 1, column,
-                             circuit)  # fmt: skip
-        if not missing:
-            for sensor, column in sensors.items():
-                yield (mapping.plant_id, circuit, sensor), header.index(column)
+@contextmanager
+def _opened(path: Path, mapping: PlantMapping) -> Iterator[RawTable]:
+    if is_parquet(path):
+        yield open_parquet(path, [*mapping.time, *mapping.columns])
+    else:
+        with open_csv(path, mapping.delimiter, mapping.time) as table:
+            yield table
 
 
-def _row(
-    readings: Readings, name: str, line: int, header: list[str], clock: "_Clock", columns: list[tuple[Key, int]],
-    cells: list[str],
-) -> None:  # fmt: skip
-    if len(cells) < len(header):
-        readings.reject(name, line, "", "", f"the line has {len(cells)} cells, the header {len(header)}")
-        return
-    try:
-        moment = clock.microseconds(cells)
-    except (ValueError, OverflowError):
-        readings.reject(name, line, "+".join(clock.names), clock.text(cells), "is no time")
-        return
-    for key, position in columns:
-        readings.add(key, moment, _value(readings, name, line, header[position], cells[position]))
+@dataclass
+class _Reader:
+    name: str
+    mapping: PlantMapping
+    findings: Findings
+    sink: Sink
+    clock: Clock
+    done: FileRead = field(default_factory=FileRead)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _rejected: dict[str, int] = field(default_factory=dict)
+    _newest: int | None = None
+
+    def read(self, table: RawTable) -> None:
+        self.done.header = table.header
+        for note in table.notes:
+            self._problem(note)
+        if not self._is_usable(table.header):
+            return
+        columns = self.mapping.columns
+        present = {name: keys for name, keys in columns.items() if name in table.header}
+        others = {name for name in table.header if name not in columns and name not in self.mapping.time}
+        self.findings.unmapped.setdefault(self.mapping.plant_id, set()).update(others)
+        for block in table.blocks:
+            self._block(block, present)
+            self._misfits(table)
+        self._misfits(table)
+
+    def conclude(self) -> None:
+        """Say of each mapped column what it holds, for the comparison with other files."""
+        for name in self.done.header:
+            numbers, rejected = self._numbers.get(name), self._rejected.get(name, 0)
+            kind = (
+                "" if numbers is None else "text" if rejected > numbers else "number" if numbers else "empty"
+            )
+            self.done.kinds[name] = kind
+
+    def _is_usable(self, header: list[str]) -> bool:
+        for name in dict.fromkeys(header):
+            if name and header.count(name) > 1:
+                self._problem("the column is there more than once: the first is read", 1, name)
+        if missing := [name for name in self.mapping.time if name not in header]:
+            self._problem(
+                f"the time column is missing{_hint(missing[0], header)}; the file is skipped", 1, missing[0]
+            )
+            return False
+        if not any(name in header for name in self.mapping.columns):
+            self._problem("none of the plant's columns is in it; the file is skipped", 1)
+            return False
+        return True
+
+    def _block(self, block: Block, present: dict[str, list[tuple[str, str]]]) -> None:
+        self.findings.rows += len(block.lines)
+        self.done.rows += len(block.lines)
+        times = self.clock.read(block)
+        self.findings.ambiguous_times += times.ambiguous
+        for index, text, reason in times.bad:
+            self._reject(block.lines[index], "+".join(self.mapping.time), text, reason)
+        moments = times.microseconds[times.good]
+        self._count_disorder(moments)
+        for column, keys in present.items():
+            values = self._values(column, block, times.good)
+            for circuit, sensor in keys:
+                self._hand_on(circuit, sensor, moments, values)
+
+    def _values(self, column: str, block: Block, good: np.ndarray) -> np.ndarray:
+        read = read_values(block.columns[column], self.mapping.decimal)
+        self.findings.gaps += read.gaps
+        for index, text, reason in read.bad:
+            self._reject(block.lines[index], column, text, reason)
+        self._rejected[column] = self._rejected.get(column, 0) + len(read.bad)
+        self._numbers[column] = self._numbers.get(column, 0) + len(read.values) - read.gaps - len(read.bad)
+        return read.values[good]
+
+    def _hand_on(self, circuit: str, sensor: str, moments: np.ndarray, values: np.ndarray) -> None:
+        if not len(moments):
+            return
+        self.done.readings += len(moments)
+        measured = moments[~np.isnan(values)]
+        if len(measured):
+            self.done.latest[circuit] = max(
+                int(measured.max()), self.done.latest.get(circuit, int(measured[0]))
+            )
+        self.sink((self.mapping.plant_id, circuit, sensor), moments, values)
+
+    def _count_disorder(self, moments: np.ndarray) -> None:
+        """Rows that lie before one above them."""
+        if len(moments):
+            start = int(moments[0]) if self._newest is None else self._newest
+            so_far = np.maximum.accumulate(np.concatenate([[start], moments]))
+            self.findings.out_of_order += int((moments < so_far[:-1]).sum())
+            self._newest = int(so_far[-1])
+
+    def _misfits(self, table: RawTable) -> None:
+        for line, text, reason in table.misfits:
+            self._reject(line, "", text, reason)
+        self.findings.rows += len(table.misfits)
+        self.done.rows += len(table.misfits)
+        table.misfits.clear()
+
+    def _reject(self, line: int, column: str, text: str, reason: str) -> None:
+        self.findings.reject(self.mapping.plant_id, self.name, line, column, text, reason)
+
+    def _problem(self, reason: str, line: int | None = None, column: str | None = None) -> None:
+        self.findings.problem(self.mapping.plant_id, self.name, reason, line, column)
 
 
-def _value(readings: Readings, name: str, line: int, column: str, cell: str) -> float | None:
-    if cell.lower() in GAPS:
-        readings.gaps += 1
-        return None
-    try:
-        value = float(cell)
-    except ValueError:
-        readings.reject(name, line, column, cell, "is no number")
-        return None
-    if math.isfinite(value):
-        return value
-    readings.reject(name, line, column, cell, "is not finite")
-    return None
-
-
-class _Clock:
-    """Reads a line's moment, in microseconds since the epoch."""
-
-    def __init__(self, mapping: PlantMapping, header: list[str]) -> None:
-        self.names = mapping.time
-        self._positions = [header.index(name) for name in mapping.time]
-        self._zone = mapping.timezone
-        self._format = mapping.time_format
-
-    def text(self, cells: list[str]) -> str:
-        return " ".join(cells[position] for position in self._positions)
-
-    def microseconds(self, cells: list[str]) -> int:
-        """Raises ValueError when the cells are no time."""
-        parts = [cells[position].strip() for position in self._positions]
-        if len(parts) > 1:
-            by_name = {name: int(part) for name, part in zip(self.names, parts, strict=True)}
-            moment = datetime(**by_name, tzinfo=self._zone)
-        elif self._format:
-            moment = datetime.strptime(parts[0], self._format)  # noqa: DTZ007 the zone follows below
-        else:
-            moment = datetime.fromisoformat(parts[0])
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=self._zone)
-        since = aware.astimezone(UTC) - _EPOCH
-        return (since.days * 86400 + since.seconds) * 10**6 + since.microseconds
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+def _hint(name: str, header: list[str]) -> str:
+    """` (did you mean time?)` where a column is called nearly so."""
+    by_case: dict[str, Any] = {title.lower(): title for title in header}
+    near = get_close_matches(name.lower(), by_case, n=1)
+    return f" (did you mean {by_case[near[0]]}?)" if near else ""

@@ -1,14 +1,15 @@
 """On real hourly data of one station the blend leaves at most 0.9 of seasonal-naive's squared error."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from findings import Findings
 from mapping import load_mappings
-from raw_files import Readings, read_csv
+from merging import Merge
+from raw_files import read_raw_file
 from shared.circuit import parse_circuit
-from shared.delta import merge_readings
 from shared.metrics import errors, seasonal_naive
 from shared.readings import load_series
 from shared.windows import split_rows, split_windows
@@ -28,9 +29,10 @@ def test_the_blend_beats_seasonal_naive_on_a_station(tmp_path: Path) -> None:
 
     (tmp_path / "mapping.yaml").write_text(MAPPING)
     [mapping] = load_mappings(tmp_path / "mapping.yaml")
-    readings = Readings()
-    read_csv(readings, mapping, mapping.files[0], (DATA / mapping.files[0]).read_bytes())
-    merge_readings(str(tmp_path / "readings"), readings.values)
+    file, findings = DATA / mapping.files[0], Findings()
+    merge = Merge(str(tmp_path / "readings"), findings)
+    read_raw_file(file, file.name, datetime.now(UTC), mapping, findings, merge.add)
+    merge.flush()
     circuit = parse_circuit(
         {
             "plant_id": "PLANT1",
