@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing prepared: scripts/setup builds what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-localazure bench-accuracy bench-train contracts prove-engine up down clean
+.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-etl bench-localazure bench-accuracy bench-train contracts prove-engine up down clean
 
 PYTHON := .venv/bin/python
 STATE := .localazure
@@ -60,6 +60,9 @@ bench-accuracy: setup ## Errors of forecasts beside ridge and seasonal-naive on 
 
 bench-train: setup ## CPU seconds that training a circuit takes, beside model.fit [CIRCUITS=100]
 	@$(PYTHON) -m scripts.bench_forecasting training --circuits $(or $(CIRCUITS),100)
+
+bench-etl: setup ## A merge of ten million rows: seconds, peak memory, counts [ROWS=10000000]
+	@$$(tail -n 1 $(STATE)/environments/.setup)/bin/python scripts/bench_etl.py --rows $(or $(ROWS),10000000)
 
 bench-localazure: setup ## How fast the local Azure starts, answers and runs jobs, and what it takes
 	@$(PYTHON) -m scripts.bench_localazure

@@ -16,6 +16,7 @@ from busbar.web import (
     controls,
     events,
     evidence,
+    merges,
     operations,
     rollbacks,
     schedules,
@@ -110,6 +111,16 @@ def show_evidence(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(evidence.show)(req.route_params["id"], req.headers))
 
 
+@app.route(route="merges", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_merges(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(merges.page)(req.headers))
+
+
+@app.route(route="merges/{id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_merge(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(merges.one)(req.route_params["id"], req.headers))
+
+
 @app.route(route="audit", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def show_audit(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(audit.page)(req.params, req.headers))
@@ -142,6 +153,11 @@ def list_circuits(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="api/runs/{id}", methods=["GET"])
 def read_run(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(board.run_json)(req.route_params["id"], req.headers))
+
+
+@app.route(route="api/merges", methods=["GET"])
+def list_merges(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(merges.merges_json)(req.headers))
 
 
 @app.route(route="api/audit", methods=["GET"])

@@ -10,6 +10,7 @@ import httpx
 from busbar.codec import from_wire
 from busbar.domain.audit import Entry, Head
 from busbar.domain.circuits import CircuitKey
+from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
 
@@ -159,9 +160,13 @@ class Api:
         """Start a training of named circuits (`PLANT1/CIRC1,…`) at a branch or commit; the run's id."""
         return self._start("/api/trainings", circuits=circuits, ref=ref)
 
-    def merge(self, ref: str = "") -> str:
-        """Merge the raw files as a branch or commit says; the orchestration's id."""
-        return self._start("/api/merges", ref=ref)
+    def merge(self, ref: str = "", *, full: bool = False) -> str:
+        """Merge the raw files as a branch or commit says, with `full` those merged before, too; its id."""
+        return str(self._call("POST", "/api/merges", {"full": full} | ({"ref": ref} if ref else {}))["id"])
+
+    def merges(self) -> tuple[MergeRecord, ...]:
+        """What was merged, newest first."""
+        return from_wire(tuple[MergeRecord, ...], self._call("GET", "/api/merges")["merges"])
 
     def score(self, stage: str, day: str = "") -> str:
         """Score a stage's circuits for a day (YYYY-MM-DD); the orchestration's id."""

@@ -6,7 +6,8 @@ import typer
 
 from busbar.api import Snapshot
 from busbar.commands.audit import audit
-from busbar.commands.console import LOCAL_URL, Key, Url, ask, show, started, table
+from busbar.commands.console import LOCAL_URL, Key, Ref, Url, ask, show, started, table
+from busbar.commands.merges import merge, merges
 from busbar.commands.rollback import drill, lift, rollback
 from busbar.commands.runs import cancel, pause, resume, retry
 from busbar.domain.policies import Stage
@@ -14,9 +15,9 @@ from busbar.domain.training import Verdict
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-Ref = Annotated[str, typer.Option(help="Branch or commit; the default branch if left out.")]
-
 app.command()(audit)
+app.command()(merge)
+app.command()(merges)
 app.command()(rollback)
 app.command()(drill)
 app.command()(lift)
@@ -72,12 +73,6 @@ def train(
 ) -> None:
     """Train circuits by name, whatever their training hash says."""
     started(lambda api: api.train(circuits, ref), url, key)
-
-
-@app.command()
-def merge(ref: Ref = "", url: Url = LOCAL_URL, key: Key = "") -> None:
-    """Merge the raw files into the table of readings now."""
-    started(lambda api: api.merge(ref), url, key)
 
 
 @app.command()

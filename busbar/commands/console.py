@@ -12,6 +12,7 @@ from busbar.api import Api, ApiError
 
 Url = Annotated[str, typer.Option("--url", envvar="BUSBAR_URL", help="Where Busbar answers.")]
 Key = Annotated[str, typer.Option("--key", envvar="BUSBAR_KEY", help="A function key.", show_default=False)]
+Ref = Annotated[str, typer.Option(help="Branch or commit; the default branch if left out.")]
 
 LOCAL_URL = "http://127.0.0.1:7071"
 

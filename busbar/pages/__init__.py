@@ -11,6 +11,7 @@ from busbar.pages.documents import (
     run,
 )
 from busbar.pages.mails import Letter, mail_approval, mail_long_running, mail_run_finished
+from busbar.pages.merges import merge, merges
 from busbar.pages.rollbacks import rollback_plan, rollback_report
 from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, Desk, LinkState
 
@@ -31,6 +32,8 @@ __all__ = [
     "mail_approval",
     "mail_long_running",
     "mail_run_finished",
+    "merge",
+    "merges",
     "message",
     "rollback_plan",
     "rollback_report",

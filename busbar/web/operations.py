@@ -40,14 +40,22 @@ def start_training(body: bytes, orchestrations: Orchestrations, *, repository: R
 
 
 def start_merge(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:
-    """POST /api/merges {"ref": "main"}: merge the raw files with the commit's component and sources."""
+    """POST /api/merges {"ref": "main", "full": false}: merge the raw files with the commit's component and sources.
+
+    A full merge reads files that were merged before, too.
+    """
     fields = _fields(body)
-    return merge_now(_commit(fields, repository), _text(fields, "requester", "operator"), orchestrations)
+    full = fields.get("full", False)
+    if not isinstance(full, bool):
+        raise BadRequest("full", "neither true nor false")
+    requester = _text(fields, "requester", "operator")
+    return merge_now(_commit(fields, repository), requester, orchestrations, full)
 
 
-def merge_now(commit: str, requester: str, orchestrations: Orchestrations) -> Reply:
-    """One merge a minute and commit: the instance's id says so."""
-    run = MergeRun(f"merge-{commit[:12]}-{datetime.now(UTC):%Y%m%dT%H%M}", commit, requester)
+def merge_now(commit: str, requester: str, orchestrations: Orchestrations, full: bool = False) -> Reply:
+    """One merge a minute and commit, and one full one: the instance's id says so."""
+    kind = "merge-full" if full else "merge"
+    run = MergeRun(f"{kind}-{commit[:12]}-{datetime.now(UTC):%Y%m%dT%H%M}", commit, requester, full)
     return _started("merge_readings", run.id, run, orchestrations)
 
 

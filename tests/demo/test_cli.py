@@ -12,7 +12,7 @@ from busbar.api import Api, Snapshot
 from busbar.cli import app
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Stage
-from busbar.web import board
+from busbar.web import board, merges
 from demo.report import Quality
 from tests.fakes import FakeApprovals, FakeRecords
 from tests.pages import samples
@@ -35,13 +35,20 @@ def board_json() -> str:
     return board.circuits_json({}, records=records, approvals=approvals).body
 
 
+def merges_json() -> str:
+    records = FakeRecords()
+    for record in (samples.merge(), samples.failed_merge()):
+        records.save_merge(record)
+    return merges.merges_json(records=records).body
+
+
 class App(BaseHTTPRequestHandler):
     """Lists the sample fleet, takes commands, and asks for the key."""
 
     posted: list[tuple[str, object]]
 
     def do_GET(self) -> None:
-        self.answer(200, board_json())
+        self.answer(200, merges_json() if self.path == "/api/merges" else board_json())
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -86,6 +93,17 @@ def test_what_is_on_record(url: str, command: str, told: str) -> None:
     assert told in out
 
 
+def test_merges_newest_first(url: str) -> None:
+    status, out, _ = busbar(url, "merges")
+    assert status == 0
+    failed, good = out.strip().splitlines()[-2:]
+    assert "no space left" in failed
+    assert good.split()[:8] == ["2025-12-09", "09:00", "12", "of", "40", "3456", "120", "4"]
+    assert "12 → 13" in good
+    assert "5 is no number" in good
+    assert len(busbar(url, "merges", "--limit", "1")[1].splitlines()) == len(out.splitlines()) - 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "posted"),
     [
@@ -94,7 +112,8 @@ def test_what_is_on_record(url: str, command: str, told: str) -> None:
             ("/api/trainings", {"circuits": "PLANT1/CIRC1,PLANT1/CIRC2"}),
         ),
         (["train", "A/B", "--ref", "develop"], ("/api/trainings", {"circuits": "A/B", "ref": "develop"})),
-        (["merge"], ("/api/merges", {})),
+        (["merge"], ("/api/merges", {"full": False})),
+        (["merge", "--full", "--ref", "main"], ("/api/merges", {"full": True, "ref": "main"})),
         (
             ["score", "--stage", "test", "--day", "2025-12-09"],
             ("/api/scorings", {"stage": "test", "day": "2025-12-09"}),

@@ -10,6 +10,7 @@ from busbar import pages
 from busbar.domain.approval import ApprovalRequest, Choice, Dossier, Vote
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.gates import GateInput, Metrics, evaluate, passed, summary
+from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import GateName, ScaleFreePolicy, Stage, Thresholds
 from busbar.domain.records import (
     Candidate,
@@ -232,3 +233,34 @@ def write(folder: Path) -> None:
 
 if __name__ == "__main__":
     write(Path(sys.argv[1]))
+
+
+def merge() -> MergeRecord:
+    """A merge that went well, with something of everything to tell."""
+    return MergeRecord(
+        id="merge-0123456789ab-a1",
+        run="merge-aaaaaaaaaaaa-20251209T0900",
+        commit="a" * 40,
+        at="2025-12-09T09:00:12+00:00",
+        files=40,
+        files_read=12,
+        rows=3456,
+        inserted=120,
+        updated=4,
+        unchanged=6786,
+        duplicates=2,
+        quarantined=9,
+        reasons=(("is no number", 5), ("is no time", 2), ("has too few cells", 1), ("is not finite", 1)),
+        problems=("PLANT1 b.csv: is empty", "PLANT2 x.csv:1: its columns are separated by ';', not by ','"),
+        drift=("PLANT1 a.csv: column flow vanished: CIRC1.flow gets no readings from this file",),
+        remarks=("PLANT1/CIRC1/flow: constant at 3",),
+        version_before=12,
+        version=13,
+        seconds=4.2,
+        latest={"PLANT1/CIRC1": "2025-12-09T08:00:00+00:00", "PLANT2/CIRC1": "2025-12-08T23:00:00+00:00"},
+    )
+
+
+def failed_merge() -> MergeRecord:
+    at = "2025-12-09T12:00:00+00:00"
+    return MergeRecord("merge-ba9876543210-a1", "merge-bbbbbbbbbbbb", "b" * 40, at, "no space left on device")

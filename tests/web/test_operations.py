@@ -116,6 +116,12 @@ def test_a_merge_is_one_a_minute_and_commit(merge: Operation, hub: Hub):
     assert re.fullmatch(rf"merge-{DEVELOP[:12]}-\d{{8}}T\d{{4}}", run.id)
 
 
+def test_a_full_merge_is_another_instance(merge: Operation, hub: Hub):
+    _, run = started(merge(body(ref="develop", full=True)), hub)
+    assert run.full
+    assert run.id.startswith(f"merge-full-{DEVELOP[:12]}-")
+
+
 def test_the_timers_merge_is_of_the_default_branch(hub: Hub, repository: FakeRepository):
     reply = operations.merge_on_schedule(hub, repository=repository)  # type: ignore[arg-type] - a fake
     orchestrator, run = started(reply, hub)
