@@ -27,6 +27,7 @@ from activities.models import (
     settle_circuit,
     share_model,
 )
+from activities.monitors import ensure_monitor
 from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.questions import environment_question, open_question, release_question
@@ -86,6 +87,7 @@ ACTIVITIES = (
     measure_step,
     judge_step,
     activate_deployment,
+    ensure_monitor,
     plan_rollback,
     stand_up,
     put_back,

@@ -4,9 +4,11 @@ from datetime import datetime
 from itertools import count
 
 from activities.baking import judge_step, measure_step, submit_replay
+from activities.monitors import ensure_monitor
 from activities.ramping import raise_share, withdraw_candidate
 from activities.serving import activate_deployment, create_deployment, look_at_deployment
 from busbar.domain.policies import Bake as Bakes
+from busbar.domain.policies import Stage
 from busbar.domain.ramp import Measured, Ruling, Step, Verdict, hold_look_hours
 from busbar.domain.steps import (
     Bake,
@@ -54,8 +56,20 @@ def _deploy(ctx: Context, request: CircuitDeployment) -> Steps[Rollout]:
     if stopped is not None:
         return Rollout(pin.key, RolloutEnd.STOPPED, stopped.sentence)
     yield from call(ctx, activate_deployment, request)
+    unwatched = yield from _watch(ctx, request)
     ctx.set_custom_status(f"{pin.key}: serves")
-    return Rollout(pin.key, RolloutEnd.SERVES, f"{named} serves {stage}")
+    return Rollout(pin.key, RolloutEnd.SERVES, f"{named} serves {stage}", note=unwatched)
+
+
+def _watch(ctx: Context, request: CircuitDeployment) -> Steps[str]:
+    """Have prod's circuit monitored; a monitor that cannot be made is told and takes nothing back."""
+    if request.stage is not Stage.PROD:
+        return ""
+    try:
+        yield from call(ctx, ensure_monitor, request)
+    except StepFailed as failure:
+        return f"{request.pin.key} has no monitor: {failure}"
+    return ""
 
 
 def _stand(ctx: Context, request: CircuitDeployment) -> Steps[None]:

@@ -97,7 +97,7 @@ def _promotion(
     left = dict(plan.held) | {one.key: one.sentence for one in outcomes if one.end is not RolloutEnd.SERVES}
     done = len(release.kept) - len(left)
     sentence = f"{done} of {counted(len(release.kept), 'circuit')} deployed to {request.stage} ({said})"
-    told = "; ".join([sentence, *left.values()])
+    told = "; ".join([sentence, *left.values(), *(one.note for one in outcomes if one.note)])
     return Promotion(done > 0, told, release.less(tuple(left)), tuple(left.items()))
 
 

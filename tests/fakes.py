@@ -20,6 +20,7 @@ from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable, Ver
 from busbar.domain.events import JobStatus
 from busbar.domain.evidence import EvidenceNote
 from busbar.domain.merges import MergeRecord
+from busbar.domain.monitors import Monitor
 from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, Offer, RunRecord, ScoringRecord
 from busbar.domain.release import Pin, ReleaseSet
@@ -627,6 +628,7 @@ class FakeMachineLearning(_Fake):
         default_factory=dict[tuple[Stage, str, str], tuple[str, str]]
     )
     defaults: dict[tuple[Stage, str], str] = field(default_factory=dict[tuple[Stage, str], str])
+    monitors: dict[tuple[Stage, str], Monitor] = field(default_factory=dict[tuple[Stage, str], Monitor])
     _looks: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int], compare=False)
 
     def ended(self, place: str, name: str, status: JobStatus = JobStatus.COMPLETED, error: str = "") -> None:
@@ -763,6 +765,11 @@ class FakeMachineLearning(_Fake):
             return False
         self._looks[name, version] = self._looks.get((name, version), 0) + 1
         return self._looks[name, version] > self.propagation
+
+    def ensure_monitor(self, stage: Stage, monitor: Monitor) -> bool:
+        self._reach()
+        known, self.monitors[stage, monitor.name] = self.monitors.get((stage, monitor.name)), monitor
+        return known != monitor
 
     def ensure_endpoint(self, stage: Stage, endpoint: str, tags: Mapping[str, str]) -> None:
         self._reach()

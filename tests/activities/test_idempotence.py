@@ -36,6 +36,7 @@ from activities.models import (
     settle_circuit,
     share_model,
 )
+from activities.monitors import ensure_monitor
 from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.questions import environment_question, open_question, release_question
@@ -173,7 +174,6 @@ def prepared(bench: Bench) -> Bench:
     bench.run(submit_training, TrainingRequest(training(), 1, "o"))
     bench.ml.ended(Stage.DEV, JOB.name)
     bench.ml.write_file(Stage.DEV, f"jobs/{JOB.name}/metrics.json", json.dumps(METRICS).encode())
-    bench.ml.write_file(Stage.DEV, "jobs/score-1/summary.json", b'{"rows": 24}')
     bench.ml.write_file(Stage.DEV, "jobs/evidence-r-1/evidence.html", b"<html>")
     for job in ("score-1", REPLAYED):
         bench.ml.write_file(Stage.DEV, f"jobs/{job}/summary.json", json.dumps(SUMMARY).encode())
@@ -387,6 +387,7 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     create_deployment: making_room,
     look_at_deployment: lambda bench: DEPLOYMENT,
     activate_deployment: third,
+    ensure_monitor: lambda bench: deployed(bench) and DEPLOYMENT,
     plan_rollback: lambda bench: rolled(bench).run,
     stand_up: lambda bench: rolled(bench, gone=True),
     put_back: rolled,

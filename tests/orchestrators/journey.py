@@ -248,8 +248,10 @@ class Journey(AzureML):
 
         def withdraw_candidate(request: CircuitDeployment) -> None: ...
 
+        def ensure_monitor(request: CircuitDeployment) -> None: ...
+
         def judge_fleet(request: FleetCheck) -> Ruling:
             rollback = request.policies.stage(request.stage).rollback
             return decide_fleet(rollback, request.changed, request.rolled_back)
 
-        return [plan_deployment, activate_deployment, withdraw_candidate, judge_fleet]
+        return [plan_deployment, activate_deployment, ensure_monitor, withdraw_candidate, judge_fleet]

@@ -73,6 +73,7 @@ class RampingStage:
     first: frozenset[CircuitKey] = frozenset()
     hanging: frozenset[CircuitKey] = frozenset()
     withdrawn_by_hand: frozenset[CircuitKey] = frozenset()
+    unmonitored: frozenset[CircuitKey] = frozenset()
     refusal: str = ""
     serving: dict[CircuitKey, str] = field(default_factory=dict[CircuitKey, str])
     shares: dict[CircuitKey, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -133,6 +134,10 @@ class RampingStage:
             self.serving[request.pin.key] = "2"
             self.changing.discard(request.pin.key)
 
+        def ensure_monitor(request: CircuitDeployment) -> None:
+            if request.pin.key in self.unmonitored:
+                raise Rejected("no quota for Spark")
+
         def withdraw_candidate(request: CircuitDeployment) -> None:
             self.standing.discard(request.pin.key)
             self.changing.discard(request.pin.key)
@@ -148,6 +153,7 @@ class RampingStage:
             look_at_deployment,
             raise_share,
             activate_deployment,
+            ensure_monitor,
             withdraw_candidate,
             take_back,
         ]

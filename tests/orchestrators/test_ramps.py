@@ -71,6 +71,20 @@ def test_a_first_deployment_is_baked_once_on_everything(play: Callable[..., Any]
     assert [(one.step.share, one.champion) for one in world.asked("submit_replay")] == [(100, None)]
 
 
+def test_prods_circuits_are_monitored_and_one_that_cannot_be_goes_back_nowhere(
+    play: Callable[..., Any],
+) -> None:
+    stage = RampingStage((FIRST, SECOND), unmonitored=frozenset((SECOND,)))
+    promotion, world = deploy(play, stage)
+    assert stage.serving == {FIRST: "2", SECOND: "2"}
+    assert world.count()["ensure_monitor"] == 2
+    assert promotion.done
+    assert promotion.sentence == (
+        "2 of 2 circuits deployed to prod (nobody is asked); "
+        "PLANT1/CIRC2 has no monitor: Rejected: no quota for Spark"
+    )
+
+
 # --- the way back -----------------------------------------------------------------------------------------
 
 

@@ -4,11 +4,12 @@ from busbar.clients.machine_learning.assets import Assets
 from busbar.clients.machine_learning.checks import Checks
 from busbar.clients.machine_learning.endpoints import Endpoints
 from busbar.clients.machine_learning.models import Models, ModelState
+from busbar.clients.machine_learning.monitors import Monitors
 
 __all__ = ["MachineLearning", "ModelState"]
 
 
-class MachineLearning(Assets, Models, Checks, Endpoints):
+class MachineLearning(Assets, Models, Monitors, Checks, Endpoints):
     """Everything Busbar asks of Azure ML. A `place` is a stage's value, or "registry".
 
     Long operations are started, never awaited. Every create looks for its own effect first: the same content is

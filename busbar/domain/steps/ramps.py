@@ -83,12 +83,13 @@ class RolloutEnd(StrEnum):
 
 @dataclass(frozen=True)
 class Rollout:
-    """How one circuit's deployment ended, in a sentence. `changed`: it was not so before."""
+    """How one circuit's deployment ended, in a sentence. `changed`: it was not so before; `note`: what else to tell."""
 
     key: CircuitKey
     end: RolloutEnd
     sentence: str
     changed: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True)
