@@ -20,6 +20,7 @@ from busbar.web import (
     operations,
     rollbacks,
     schedules,
+    plots,
     webhooks,
 )
 from busbar.web.responses import respond
@@ -104,6 +105,14 @@ def press_control(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) 
     id, action = req.route_params["id"], req.route_params["action"]
     hub = Orchestrations(client)
     return respond(lambda: bind(controls.press)(id, action, req.get_body(), req.headers, hub))
+
+
+@app.route(
+    route="releases/{id}/forecasts/{plant}/{circuit}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS
+)
+def show_forecast(req: func.HttpRequest) -> func.HttpResponse:
+    place = (req.route_params[name] for name in ("id", "plant", "circuit"))
+    return respond(lambda: bind(plots.forecast)(*place))
 
 
 @app.route(route="releases/{id}/evidence", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)

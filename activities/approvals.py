@@ -9,11 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from activities.clock import now
+from activities.comparisons import config_changes
 from busbar import audited
 from busbar.clients.approvals import Approvals
 from busbar.clients.audit import Audit
 from busbar.clients.email import Mail
 from busbar.clients.records import Records
+from busbar.clients.repositories import Repository
 from busbar.domain.approval import (
     ApprovalRequest,
     ApprovalVerdict,
@@ -47,11 +49,14 @@ def ask_approvers(
     records: Records,
     mail: Mail,
     audit: Audit,
+    repository: Repository,
     settings: Settings,
 ) -> None:
     """Store the request and mail each approver a link of their own. A repeat stores and sends the same."""
     people = eligible(request.approvers, request.requester)
     approvals.create(request, _hashes(request, people, settings))
+    if request.release_id and approvals.changes(request.id) is None:
+        approvals.keep_changes(request.id, config_changes(request, request.release_id, records, repository))
     letters = _letters(_stored(request, approvals), people, NoticeKind.ASKED, 0, records, settings)
     _record(request, _sent(letters, NoticeKind.ASKED, 0, mail), approvals, audit)
 

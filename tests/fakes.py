@@ -15,6 +15,7 @@ from busbar.clients.machine_learning.workspaces import require_same
 from busbar.codec import to_wire
 from busbar.domain.approval import ApprovalRequest, Dossier, Notice, Vote
 from busbar.domain.audit import EMPTY, Entry, Head, chained
+from busbar.domain.changes import ConfigChange
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable, VersionConflict
 from busbar.domain.events import JobStatus
@@ -248,6 +249,7 @@ class FakeApprovals(_Fake):
     _open: dict[str, Dossier] = field(default_factory=dict[str, Dossier])
     _closed: dict[str, Dossier] = field(default_factory=dict[str, Dossier])
     _links: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    _changes: dict[str, tuple[ConfigChange, ...]] = field(default_factory=dict[str, tuple[ConfigChange, ...]])
 
     def create(self, request: ApprovalRequest, token_hashes: Mapping[str, str]) -> bool:
         """`token_hashes`: directory object id → SHA-256 of that person's token. False if it exists already."""
@@ -262,6 +264,14 @@ class FakeApprovals(_Fake):
     def link(self, id: str, token_hashes: Mapping[str, str]) -> None:
         self._reach()
         self._links.update({hashed: (id, object_id) for object_id, hashed in token_hashes.items()})
+
+    def keep_changes(self, id: str, changes: tuple[ConfigChange, ...]) -> None:
+        self._reach()
+        self._changes.setdefault(id, changes)
+
+    def changes(self, id: str) -> tuple[ConfigChange, ...] | None:
+        self._reach()
+        return self._changes.get(id)
 
     def dossier(self, id: str) -> Dossier | None:
         self._reach()

@@ -5,16 +5,21 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
+from busbar.clients.blobs import Blobs
 from busbar.clients.tables import Row, Tables
 from busbar.codec import from_wire, to_wire
 from busbar.domain import names
 from busbar.domain.approval import ApprovalRequest, Dossier, Notice, Vote
+from busbar.domain.changes import ConfigChange
 from busbar.domain.circuits import Person
 from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable, VersionConflict
 from busbar.domain.policies import GateName
 from busbar.settings import Settings
 
 _OPEN, _CLOSED = "open", "closed"  # partitions: who asks what is pending never reads what is decided
+_CHANGES = (
+    "approvals"  # the container: a dossier stays small, so that a thousand open ones are listed quickly
+)
 _ATTEMPTS = 100
 
 
@@ -23,6 +28,7 @@ class Approvals:
 
     def __init__(self, settings: Settings):
         tables = Tables(settings)
+        self._blobs = Blobs(settings)
         self._dossiers = tables["approvals"]
         self._tokens = tables["approvaltokens"]
 
@@ -51,6 +57,19 @@ class Approvals:
         """Keep links to a request (object id → hash of the token)."""
         for object_id, token_hash in token_hashes.items():
             self._tokens.upsert(token_hash, "link", json.dumps({"request": id, "object_id": object_id}))
+
+    def keep_changes(self, id: str, changes: tuple[ConfigChange, ...]) -> None:
+        """Keep what a request's candidates change in their circuits' configuration; the first to be kept stay."""
+        if self.changes(id) is None:
+            self._blobs.write(_CHANGES, f"{id}.json", json.dumps(to_wire(changes)).encode())
+
+    def changes(self, id: str) -> tuple[ConfigChange, ...] | None:
+        """What was kept, `None` if nothing was."""
+        try:
+            content = self._blobs.read(_CHANGES, f"{id}.json")
+        except NotFound:
+            return None
+        return from_wire(tuple[ConfigChange, ...], json.loads(content))
 
     def dossier(self, id: str) -> Dossier | None:
         row = self._row(id)

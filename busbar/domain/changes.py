@@ -24,6 +24,20 @@ class Change:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class ConfigChange:
+    """How a candidate's configuration differs from that of what serves its circuit.
+
+    `serves` names what serves ("v3 in prod, of commit 1f2e3d4c"), empty where nothing does; `sentence` says what
+    changed, `changed` whether anything did.
+    """
+
+    key: CircuitKey
+    serves: str
+    sentence: str
+    changed: bool = True
+
+
 def _described(circuit: Circuit) -> dict[str, Any]:
     """What makes two versions of a circuit differ, by the name a reader knows; who owns it does not."""
     return {

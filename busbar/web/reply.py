@@ -14,12 +14,13 @@ JSON = "application/json; charset=utf-8"
 
 @dataclass(frozen=True)
 class Reply:
-    """Status, body, content type and further headers."""
+    """Status, body (`content` where it is no text), content type and further headers."""
 
     status: int
     body: str = ""
     content_type: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    content: bytes = b""
 
     @classmethod
     def html(cls, status: int, body: str, headers: Mapping[str, str] | None = None) -> "Reply":

@@ -15,7 +15,7 @@ def respond(handle: Callable[[], Reply]) -> func.HttpResponse:
     """Run a route's handler and send its reply."""
     reply = _reply(handle)
     return func.HttpResponse(
-        reply.body,
+        reply.content or reply.body,
         status_code=reply.status,
         mimetype=None,
         headers={"Content-Type": reply.content_type, **reply.headers},

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from busbar.domain.approval import Dossier, Vote
 from busbar.domain.audit import Entry, Head
+from busbar.domain.changes import ConfigChange
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.evidence import EvidenceNote
 from busbar.domain.policies import Stage
@@ -43,6 +44,12 @@ class AuditReader(Protocol):
     def entries(self, first: int = ..., last: int = ...) -> list[Entry]: ...
 
 
+class FileReader(Protocol):
+    """The part of Azure ML that holds what jobs left behind."""
+
+    def read_file(self, stage: Stage, path: str) -> bytes: ...
+
+
 class EvidenceReader(Protocol):
     def note(self, release_id: str) -> EvidenceNote | None: ...
     def page(self, release_id: str) -> bytes: ...
@@ -53,5 +60,6 @@ class ApprovalReader(Protocol):
 
 
 class ApprovalStore(ApprovalReader, Protocol):
+    def changes(self, id: str) -> tuple[ConfigChange, ...] | None: ...
     def find(self, token_hash: str) -> tuple[Dossier, Person] | None: ...
     def cast(self, vote: Vote) -> Dossier: ...
