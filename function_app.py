@@ -18,9 +18,9 @@ from busbar.web import (
     evidence,
     merges,
     operations,
+    plots,
     rollbacks,
     schedules,
-    plots,
     webhooks,
 )
 from busbar.web.responses import respond

@@ -7,10 +7,11 @@ from busbar.pages import evidence, rows
 from busbar.pages.ramps import rollouts
 from busbar.pages.render import content_security_policy, render
 from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, Desk
+from busbar.pages.voters import Ask, voters
 
 __all__ = ["approval", "audit", "board", "circuit", "content_security_policy", "control", "message", "run"]
 
-RUNS_SHOWN = 8
+RUNS_SHOWN, PENDING_SHOWN = 8, 12
 LIVE_SECONDS, IDLE_SECONDS = 5, 30
 _DOES = {
     Control.PAUSE: "Nothing new starts in it. Jobs under way end; what happens meanwhile waits until it is resumed.",
@@ -31,7 +32,8 @@ def board(records: Board) -> str:
         plants=rows.plants(records),
         totals=rows.totals(records),
         runs=records.runs[:RUNS_SHOWN],
-        pending=records.pending,
+        pending=[Ask(dossier) for dossier in records.pending[:PENDING_SHOWN]],
+        more=max(0, len(records.pending) - PENDING_SHOWN),
         rollouts=rollouts(records.deployments),
         live=running,
         refresh=LIVE_SECONDS if running else IDLE_SECONDS,
@@ -90,6 +92,7 @@ def approval(view: ApprovalView) -> str:
         going=sum(not line.excluded_by for line in lines),
         left_out=evidence.left_out(view),
         digest=evidence.digest(view),
+        voters=voters(view.request, view.votes, view.notices),
     )
 
 

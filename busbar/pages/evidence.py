@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import groupby
 
+from busbar.domain.changes import ConfigChange
 from busbar.domain.gates import GateResult
 from busbar.domain.policies import gate_stage
 from busbar.domain.records import CircuitRecord
@@ -14,7 +15,8 @@ from busbar.pages.views import ApprovalView
 
 @dataclass(frozen=True)
 class Line:
-    """One pin. `serves` says what it replaces; `excluded_by` names voters who left it out."""
+    """One pin. `serves` says what it replaces, `change` what its configuration changes against that; `excluded_by`
+    names voters who left it out."""
 
     pin: Pin
     commit: str
@@ -23,6 +25,7 @@ class Line:
     champion_ratio: float | None
     bar: Bar | None
     excluded_by: tuple[str, ...]
+    change: ConfigChange | None = None
 
     @property
     def skill(self) -> float:
@@ -31,6 +34,38 @@ class Line:
     @property
     def failed(self) -> tuple[GateResult, ...]:
         return tuple(gate for gate in self.gates if not gate.passed)
+
+    @property
+    def worse(self) -> bool:
+        """Whether its error is above what serves, or above repeating the last season."""
+        return self.skill <= 0 or (self.champion_ratio or 0) > 1
+
+    @property
+    def attention(self) -> bool:
+        """Whether a reviewer should look at it."""
+        return bool(self.failed) or self.worse
+
+    @property
+    def order(self) -> tuple[bool, bool, float, list[tuple[str, int]]]:
+        """The worst first: failed gates, then worse than what serves, then by skill."""
+        return not self.failed, not self.worse, self.skill, in_order(self.pin.key)
+
+
+FEW = 30
+"""So many circuits are shown at once; of more, the plants are folded."""
+
+
+@dataclass(frozen=True)
+class PlantLines:
+    """A plant's lines, the worst first."""
+
+    id: str
+    lines: tuple[Line, ...]
+    unfolded: bool
+
+    @property
+    def attention(self) -> int:
+        return sum(line.attention for line in self.lines)
 
 
 @dataclass(frozen=True)
@@ -43,6 +78,8 @@ class Digest:
     best: Line | None
     worst: Line | None
     with_failures: int
+    attention: int
+    changed: int
 
 
 def _serves(view: ApprovalView, pin: Pin, record: CircuitRecord | None) -> str:
@@ -54,7 +91,7 @@ def _serves(view: ApprovalView, pin: Pin, record: CircuitRecord | None) -> str:
     return next((one.model_version for one in held), "")
 
 
-def _line(view: ApprovalView, pin: Pin, record: CircuitRecord | None) -> Line:
+def _line(view: ApprovalView, pin: Pin, record: CircuitRecord | None, change: ConfigChange | None) -> Line:
     same = record if record and record.training_hash == pin.training_hash else None
     champion = pin.metrics.champion_mse
     return Line(
@@ -65,6 +102,7 @@ def _line(view: ApprovalView, pin: Pin, record: CircuitRecord | None) -> Line:
         champion_ratio=pin.metrics.standardised_mse / champion if champion else None,
         bar=skill_bar(pin.metrics.skill_seasonal_naive),
         excluded_by=tuple(vote.login for vote in view.votes if pin.key in vote.excluded),
+        change=change,
     )
 
 
@@ -73,13 +111,21 @@ def lines(view: ApprovalView) -> tuple[Line, ...]:
     if view.release is None:
         return ()
     records = {record.key: record for record in view.circuits}
+    changes = {change.key: change for change in view.changes or ()}
     pins = sorted(view.release.pins, key=lambda pin: in_order(pin.key))
-    return tuple(_line(view, pin, records.get(pin.key)) for pin in pins)
+    return tuple(_line(view, pin, records.get(pin.key), changes.get(pin.key)) for pin in pins)
 
 
-def by_plant(shown: tuple[Line, ...]) -> tuple[tuple[str, tuple[Line, ...]], ...]:
-    """The lines of each plant."""
-    return tuple((plant, tuple(group)) for plant, group in groupby(shown, lambda line: line.pin.key.plant_id))
+def by_plant(shown: tuple[Line, ...]) -> tuple[PlantLines, ...]:
+    """The plants with their lines, both the worst first."""
+    few = len(shown) <= FEW
+    groups = groupby(shown, lambda line: line.pin.key.plant_id)
+    plants = (PlantLines(plant, tuple(sorted(group, key=_order)), few) for plant, group in groups)
+    return tuple(sorted(plants, key=lambda plant: _order(plant.lines[0])))
+
+
+def _order(line: Line) -> tuple[bool, bool, float, list[tuple[str, int]]]:
+    return line.order
 
 
 def left_out(view: ApprovalView) -> tuple[CircuitRecord, ...]:
@@ -104,4 +150,6 @@ def digest(view: ApprovalView) -> Digest:
         best=by_skill[-1] if by_skill else None,
         worst=by_skill[0] if by_skill else None,
         with_failures=sum(bool(line.failed) for line in shown),
+        attention=sum(line.attention for line in shown),
+        changed=sum(bool(line.change and line.change.changed) for line in shown),
     )

@@ -69,8 +69,10 @@ def _why(view: ApprovalView, kind: NoticeKind) -> tuple[str, ...]:
     if kind is NoticeKind.REMINDED:
         sentences.append(f"You have not voted yet: {stands} so far. This moves no deadline.")
     if kind is NoticeKind.ESCALATED:
-        asked = ", ".join(person.login for person in eligible(request.approvers, request.requester))
-        sentences.append(f"{asked} did not decide in time ({stands} so far): now you may, too.")
+        voted = {vote.object_id for vote in view.votes}
+        asked = eligible(request.approvers, request.requester)
+        silent = " and ".join(person.login for person in asked if person.object_id not in voted)
+        sentences.append(f"{silent} did not decide in time ({stands} so far): now you may, too.")
     if places := request.instead_of(view.person.login):
         sentences.append(f"You are asked in place of {' and '.join(places)}, who named you in people.yaml.")
     return tuple(sentences)

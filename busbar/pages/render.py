@@ -50,10 +50,10 @@ def stylesheet() -> str:
 
 @cache
 def content_security_policy() -> str:
-    """Nothing but our own stylesheet, our own form and the icon: no script at all, no frame around us."""
+    """Nothing but our own stylesheet, forms and images, and the icon: no script at all, no frame around us."""
     digest = base64.b64encode(hashlib.sha256(stylesheet().encode()).digest()).decode()
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 

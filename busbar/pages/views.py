@@ -5,7 +5,9 @@ from enum import StrEnum
 
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Dossier, Notice, Vote
 from busbar.domain.audit import Entry, Head
+from busbar.domain.changes import ConfigChange
 from busbar.domain.circuits import Person
+from busbar.domain.evidence import EvidenceNote
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
 from busbar.domain.release import Pin, ReleaseSet
 
@@ -72,9 +74,10 @@ class LinkState(StrEnum):
 class ApprovalView:
     """An approval request as `person` sees it.
 
-    `release` is the evidence, where the request has one; `circuits` are the records of everything that its run
-    handled, so that the page can say what was left out and why; `deployments` is what serves now; `notices` says
-    who was mailed when. `csrf` goes into the form; `problem` says what was wrong with the form just sent, whose
+    `release` is the evidence, where the request has one, and `notebook` where its notebook stands; `circuits` are the
+    records of everything that its run handled, so that the page can say what was left out and why; `deployments` is
+    what serves now, `changes` what the candidates' configuration changes against it (None: not on record); `notices`
+    says who was mailed when. `csrf` goes into the form; `problem` says what was wrong with the form just sent, whose
     `reason` and `excluded` are kept.
     """
 
@@ -88,6 +91,8 @@ class ApprovalView:
     votes: tuple[Vote, ...] = ()
     verdict: ApprovalVerdict | None = None
     notices: tuple[Notice, ...] = ()
+    changes: tuple[ConfigChange, ...] | None = None
+    notebook: EvidenceNote | None = None
     problem: str = ""
     reason: str = ""
     excluded: tuple[str, ...] = ()

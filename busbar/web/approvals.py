@@ -16,7 +16,7 @@ from busbar.pages import LinkState
 from busbar.web import ballots
 from busbar.web.readings import shown_release
 from busbar.web.reply import Reply, header
-from busbar.web.shapes import ApprovalReader, ApprovalStore, RecordReader, SignInSettings
+from busbar.web.shapes import ApprovalReader, ApprovalStore, EvidenceReader, RecordReader, SignInSettings
 
 log = logging.getLogger("busbar")
 PRIVATE = {"Cache-Control": "no-store"}
@@ -41,10 +41,11 @@ def show(
     *,
     approvals: ApprovalStore,
     records: RecordReader,
+    evidence: EvidenceReader,
     settings: SignInSettings,
 ) -> Reply:
     """GET or HEAD /approvals/{token}: the evidence, or 404, 403, and 410 once decided or expired."""
-    return _answer(lambda: _page(_look(token, headers, approvals, records, settings)))
+    return _answer(lambda: _page(_look(token, headers, approvals, records, evidence, settings)))
 
 
 def vote(
@@ -55,6 +56,7 @@ def vote(
     *,
     approvals: ApprovalStore,
     records: RecordReader,
+    evidence: EvidenceReader,
     audit: AuditLog,
     settings: SignInSettings,
 ) -> Reply:
@@ -64,7 +66,7 @@ def vote(
     """
 
     def look() -> pages.ApprovalView:
-        return _look(token, headers, approvals, records, settings)
+        return _look(token, headers, approvals, records, evidence, settings)
 
     return _answer(lambda: _vote(look, body, wake, approvals, audit))
 
@@ -152,6 +154,7 @@ def _look(
     headers: Mapping[str, str],
     approvals: ApprovalStore,
     records: RecordReader,
+    evidence: EvidenceReader,
     settings: SignInSettings,
 ) -> pages.ApprovalView:
     """What the holder of `token` sees now; raises `_Refusal`."""
@@ -172,6 +175,8 @@ def _look(
         votes=dossier.votes,
         verdict=dossier.verdict,
         notices=dossier.notices,
+        changes=approvals.changes(request.id) if request.release_id else None,
+        notebook=evidence.note(request.release_id) if request.release_id else None,
     )
 
 

@@ -7,8 +7,21 @@ from pathlib import Path
 from random import Random
 
 from busbar import pages
-from busbar.domain.approval import ApprovalRequest, Choice, Dossier, Vote
+from busbar.domain.approval import (
+    ApprovalRequest,
+    ApprovalVerdict,
+    Choice,
+    Dossier,
+    EvidenceLink,
+    Notice,
+    NoticeKind,
+    Outcome,
+    StandIn,
+    Vote,
+)
+from busbar.domain.changes import ConfigChange
 from busbar.domain.circuits import CircuitKey, Person
+from busbar.domain.evidence import EvidenceNote, EvidenceStatus
 from busbar.domain.gates import GateInput, Metrics, evaluate, passed, summary
 from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import GateName, ScaleFreePolicy, Stage, Thresholds
@@ -29,6 +42,7 @@ RUN = f"train-{COMMIT}"
 LEAD = Person("ml-lead", "ml-lead@example.com", "object-lead", ("approvers",))
 OPERATOR = Person("operator", "operator@example.com", "object-operator", ("approvers",))
 SCIENTIST = Person("scientist", "scientist@example.com", "object-scientist", ("approvers",))
+DEPUTY = Person("deputy", "deputy@example.com", "object-deputy", ("leads",))
 GATES = (Thresholds(max_mae=6.0), ScaleFreePolicy())
 
 
@@ -187,13 +201,57 @@ def fleet(plants: int, circuits: int, seed: int = 7) -> pages.Board:
 
 
 def approval_view(board: pages.Board, state: pages.LinkState = pages.LinkState.OPEN) -> pages.ApprovalView:
+    """As ml-lead sees it: operator has voted, both were reminded, a deputy may vote as well by now."""
     released = release(board.circuits)
-    asked = request(released)
+    asked = replace(
+        request(released),
+        asked_at="2025-12-09T14:30:00+00:00",
+        escalate_at="2025-12-11T14:30:00+00:00",
+        escalation=(DEPUTY,),
+        stand_ins=(StandIn(OPERATOR.login, "shift-lead"),),
+    )
     exclude = (released.pins[0].key,)
-    vote = Vote(asked.id, OPERATOR.object_id, OPERATOR.login, Choice.APPROVE, "", exclude)
+    vote = Vote(
+        asked.id, OPERATOR.object_id, OPERATOR.login, Choice.APPROVE, "", exclude, "2025-12-10T16:02:00+00:00"
+    )
+    notices = (
+        Notice(NoticeKind.ASKED, 0, "2025-12-09T14:30:04+00:00", ("ml-lead", "operator")),
+        Notice(NoticeKind.REMINDED, 1, "2025-12-10T14:30:02+00:00", ("ml-lead", "operator")),
+        Notice(
+            NoticeKind.ESCALATED,
+            0,
+            "2025-12-11T14:30:01+00:00",
+            ("deputy",),
+            ("ghost: no such mailbox",),
+        ),
+    )
     return pages.ApprovalView(
-        asked, LEAD, state, "csrf", released, board.circuits, board.deployments, (vote,)
+        asked, LEAD, state, "csrf", released, board.circuits, board.deployments, (vote,), None, notices,
+        tuple(change(pin.key, index) for index, pin in enumerate(released.pins)),
+        EvidenceNote(released.id, EvidenceStatus.READY, "made by job evidence-r-1"),
     )  # fmt: skip
+
+
+def change(key: CircuitKey, index: int) -> ConfigChange:
+    """Most circuits moved on by a day, some changed more, some are new."""
+    serves = "v3 in prod, of commit 6113728f"
+    if index % 11 == 4:
+        return ConfigChange(key, "", "nothing serves this circuit yet")
+    if index % 5 == 1:
+        return ConfigChange(key, serves, "unchanged", changed=False)
+    more = ", epochs 8 → 12, limits.flow.high – → 80.0" if index % 7 == 2 else ""
+    return ConfigChange(key, serves, f"cutoff_date 2025-12-01 → 2025-12-09{more}")
+
+
+def other_question() -> pages.ApprovalView:
+    """A question about something that is no release set."""
+    asked = ApprovalRequest(
+        "approve-environment-update-env-1.2.0", GateName.ENVIRONMENT_UPDATE, "Update sensor-forecasting-env to 1.2.0",
+        "New predictions of all 200 models are within tolerance of the old ones.", "c0ffee" * 10 + "beef", "scientist",
+        (LEAD, OPERATOR), 1, "2025-12-12T14:30:00+00:00",
+        evidence=(EvidenceLink("Compatibility matrix", "/environments/sensor-forecasting-env/1.2.0"),),
+    )  # fmt: skip
+    return pages.ApprovalView(asked, LEAD, pages.LinkState.OPEN, "csrf")
 
 
 def write(folder: Path) -> None:
@@ -223,7 +281,20 @@ def write(folder: Path) -> None:
         "message": pages.message(
             "No such approval", "The link is not known. Use the one in your own mail.", 404
         ),
+        "other": pages.approval(other_question()),
+        "decided": pages.approval(
+            replace(
+                approval_view(small),
+                state=pages.LinkState.DECIDED,
+                verdict=ApprovalVerdict(
+                    "x", Outcome.APPROVED, "approved by operator (for shift-lead) and ml-lead"
+                ),
+            )
+        ),
         "mail": pages.mail_approval(view, link).html,
+        "reminder": pages.mail_approval(view, link, NoticeKind.REMINDED, 2).html,
+        "escalated": pages.mail_approval(replace(view, person=DEPUTY), link, NoticeKind.ESCALATED).html,
+        "standin": pages.mail_approval(replace(approval_view(small), person=OPERATOR), link).html,
         "finished": pages.mail_run_finished(large.runs[1], large.circuits, "https://busbar.example.com").html,
     }
     for name, text in documents.items():

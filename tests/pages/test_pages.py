@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -11,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from busbar import pages
-from busbar.domain.approval import ApprovalVerdict, Choice, Dossier, Outcome, Vote
+from busbar.domain.approval import ApprovalVerdict, Choice, Dossier, NoticeKind, Outcome, Vote
 from busbar.domain.circuits import CircuitKey, Person
+from busbar.domain.evidence import EvidenceNote, EvidenceStatus
 from busbar.domain.policies import Stage
 from busbar.domain.records import DeploymentRecord, RunRecord, RunStatus
-from busbar.pages import LinkState
+from busbar.domain.training import Verdict
+from busbar.pages import LinkState, evidence
 from busbar.pages.ramps import rollouts
 from busbar.pages.render import moment, number, percent, short, tone
 from busbar.pages.rows import BAR_END, in_order, skill_bar
@@ -187,6 +190,95 @@ def test_an_open_approval_shows_evidence_and_a_form():
     assert "action=" not in html  # the form posts to the page's own address
 
 
+def test_an_approval_says_who_is_asked_why_and_what_they_did():
+    text = squeezed(pages.approval(view()))
+    asked = text.partition("Who was asked, and what they said ")[2]
+    assert asked.startswith(
+        "ml-lead no vote yet reminded once "
+        "operator (for shift-lead) approved 2025-12-10 16:02 left out PLANT1/CIRC1 "
+        "deputy (escalated) no vote yet "
+        "2025-12-09 14:30 asked ml-lead, operator "
+        "2025-12-10 14:30 reminded ml-lead, operator "
+        "2025-12-11 14:30 escalated to deputy not reached: ghost: no such mailbox"
+    )
+
+
+def test_an_approval_compares_configurations_and_shows_plots_of_its_release_only():
+    shown = view()
+    html = pages.approval(shown)
+    release, plots = (
+        shown.request.release_id,
+        re.findall(r'<img loading="lazy" width="900" src="([^"]+)"', html),
+    )
+    assert shown.release
+    assert sorted(plots) == sorted(f"/releases/{release}/forecasts/{pin.key}" for pin in shown.release.pins)
+    assert "cutoff_date 2025-12-01 → 2025-12-09, epochs 8 → 12, limits.flow.high – → 80.0" in html
+    assert "configuration changed 3" in squeezed(html)
+    assert f'href="/releases/{release}/evidence">Evidence notebook</a>' in html
+
+
+NOTEBOOKS = [
+    (
+        EvidenceNote("r", EvidenceStatus.PENDING, "job e is making the notebook"),
+        "being made, job e is making",
+    ),
+    (EvidenceNote("r", EvidenceStatus.MISSING, "the job failed"), "Evidence notebook: none, the job failed"),
+]
+
+
+@pytest.mark.parametrize(("note", "said"), NOTEBOOKS)
+def test_a_notebook_that_is_not_there_is_explained(note: EvidenceNote, said: str):
+    assert said in squeezed(pages.approval(replace(view(), notebook=note)))
+
+
+def test_a_question_about_something_else_shows_its_evidence():
+    html = pages.approval(samples.other_question())
+    assert '<a href="/environments/sensor-forecasting-env/1.2.0">Compatibility matrix</a>' in html
+    assert "Evidence per circuit" not in html
+    assert 'value="approve"' in html
+
+
+def many() -> pages.ApprovalView:
+    """A release of 200 circuits, the last of them the worst, one with a failed gate."""
+    keys = [CircuitKey(f"PLANT{1 + number // 10}", f"CIRC{1 + number % 10}") for number in range(200)]
+    records = [
+        samples.record(key, samples.metrics(0.6 - number / 500, champion=0.5))
+        for number, key in enumerate(keys)
+    ]
+    failing = samples.record(keys[7], samples.metrics(mae=9.0, champion=0.5))
+    records[7] = replace(failing, verdict=Verdict.TRAINED, model_version="4")
+    board = pages.Board(tuple(records))
+    return replace(samples.approval_view(board), votes=())
+
+
+def test_the_worst_come_first():
+    lines = [line for plant in evidence.by_plant(evidence.lines(many())) for line in plant.lines]
+    assert str(lines[0].pin.key) == "PLANT1/CIRC8"  # a gate failed
+    assert [str(line.pin.key) for line in lines[1:3]] == ["PLANT1/CIRC10", "PLANT1/CIRC9"]
+    plants = [plant.id for plant in evidence.by_plant(evidence.lines(many()))]
+    assert plants[:3] == ["PLANT1", "PLANT20", "PLANT19"]
+    assert plants[-1] == "PLANT2"
+
+
+def test_200_circuits_are_folded_small_and_quick():
+    shown = many()
+    assert len(shown.release.pins) == 200  # type: ignore[union-attr] - the sample has one
+    pages.approval(shown)
+    start = time.process_time()
+    html = pages.approval(shown)
+    assert time.process_time() - start < 0.3
+    assert len(html.encode()) < 1_000_000
+    assert html.count('class="fold" aria-label') == 20
+    assert 'class="fold" checked' in pages.approval(view())
+
+
+def test_the_board_names_a_dozen_requests_and_counts_the_rest():
+    ask = Dossier(view().request)
+    text = squeezed(pages.board(pages.Board(pending=tuple(ask for _ in range(1000)))))
+    assert text.count("of 2 votes · until") == 12
+    assert "and 988 more, that expire later: busbar approvals lists them" in text
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -211,7 +303,8 @@ def test_a_closed_approval_says_why_and_has_no_form(changes: dict[str, object], 
     html = pages.approval(replace(view(), **changes))  # type: ignore[arg-type] - a table of fields
     assert said.replace(" :", ":") in squeezed(html).replace(" :", ":").replace(" .", ".")
     assert "<form" not in html
-    assert "<input" not in html
+    assert 'type="hidden"' not in html
+    assert 'name="exclude"' not in html
 
 
 def test_a_problem_keeps_what_was_filled_in():
@@ -343,3 +436,35 @@ def test_a_candidate_and_its_share_stand_beside_what_serves():
     page = pages.circuit(pages.CircuitView(record, deployments))
     assert "25 % of windows: advance: 24 windows" in page
     assert "circ1-v3 <span" in page  # what served before has made room
+
+
+MAILS = [
+    (
+        NoticeKind.REMINDED,
+        samples.LEAD,
+        "[Busbar] Reminder 2: prod-deployment: Deploy 4 circuits to prod",
+        "You have not voted yet: 1 of 2 votes so far. This moves no deadline.",
+    ),
+    (
+        NoticeKind.ESCALATED,
+        samples.DEPUTY,
+        "[Busbar] Escalated: prod-deployment: Deploy 4 circuits to prod",
+        "ml-lead did not decide in time (1 of 2 votes so far): now you may, too.",
+    ),
+    (
+        NoticeKind.ASKED,
+        samples.OPERATOR,
+        "[Busbar] prod-deployment: Deploy 4 circuits to prod",
+        "You are asked in place of shift-lead, who named you in people.yaml.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "person", "subject", "sentence"), MAILS)
+def test_a_mail_says_why_it_comes(kind: NoticeKind, person: Person, subject: str, sentence: str):
+    letter = pages.mail_approval(replace(view(), person=person), "https://b.example.com/approvals/t", kind, 2)
+    assert letter.subject == subject
+    for part in (letter.html, letter.text):
+        assert sentence in part
+        assert part.count("https://b.example.com/approvals/t") == 1
+        assert f"Evidence {view().request.digest[:8]}" in part

@@ -18,7 +18,7 @@ from busbar.domain.release import ReleaseSet
 from busbar.web import approvals, ballots
 from busbar.web.reply import Reply
 from tests.activities.bench import SETTINGS as BENCH
-from tests.fakes import FakeApprovals, FakeAudit, FakeRecords
+from tests.fakes import FakeApprovals, FakeAudit, FakeEvidence, FakeRecords
 from tests.pages import samples
 
 CIRC1, CIRC2 = CircuitKey("PLANT1", "CIRC1"), CircuitKey("PLANT1", "CIRC2")
@@ -55,6 +55,7 @@ class Desk:
     sign_in: SignIn = SignIn()
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     records: FakeRecords = field(default_factory=FakeRecords)
+    evidence: FakeEvidence = field(default_factory=FakeEvidence)
     audit: FakeAudit = field(default_factory=FakeAudit)
     woken: list[str] = field(default_factory=list[str])
 
@@ -81,7 +82,12 @@ class Desk:
 
     def show(self, link: str, headers: dict[str, str] | None = None) -> Reply:
         return approvals.show(
-            link, headers or {}, approvals=self.approvals, records=self.records, settings=self.sign_in
+            link,
+            headers or {},
+            approvals=self.approvals,
+            records=self.records,
+            evidence=self.evidence,
+            settings=self.sign_in,
         )
 
     def post(self, link: str, body: bytes, headers: dict[str, str] | None = None) -> Reply:
@@ -92,6 +98,7 @@ class Desk:
             self.woken.append,
             approvals=self.approvals,
             records=self.records,
+            evidence=self.evidence,
             audit=self.audit,
             settings=self.sign_in,
         )

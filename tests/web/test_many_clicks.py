@@ -19,7 +19,7 @@ from busbar.domain.policies import GateName
 from busbar.web import approvals, ballots
 from busbar.web.reply import Reply
 from tests.azure import LocalAzure
-from tests.fakes import FakeRecords
+from tests.fakes import FakeEvidence, FakeRecords
 
 CLICKS = 50
 
@@ -74,6 +74,7 @@ class Gate:
             lambda id: self.woken.update([id]),
             approvals=self.store,
             records=FakeRecords(),
+            evidence=FakeEvidence(),
             audit=self.audit,
             settings=NoSignIn(),
         )
