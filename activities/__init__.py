@@ -46,6 +46,7 @@ from activities.releases import (
 )
 from activities.rollback import (
     close_rollback,
+    note_releases,
     plan_rollback,
     put_back,
     put_forward,
@@ -93,6 +94,7 @@ ACTIVITIES = (
     put_back,
     put_forward,
     remove_withdrawn,
+    note_releases,
     close_rollback,
     withdraw_candidate,
     judge_fleet,

@@ -1,13 +1,20 @@
 """Rollback: what a scope goes back to, and each circuit's way. Nothing here reads the registry or the git host."""
 
+from collections import defaultdict
+
 from activities.clock import now
 from activities.serving import deploy
+from busbar.clients.approvals import Approvals
 from busbar.clients.audit import Audit
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
+from busbar.clients.releases import Releases
 from busbar.clients.reports import Reports
+from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import NotFound
+from busbar.domain.policies import STAGE_GATES
 from busbar.domain.records import DeploymentRecord
+from busbar.domain.release_record import Place, went_back
 from busbar.domain.rollback import Cause, RollbackPlan, plan, step_back, step_forward
 from busbar.domain.steps import CircuitMove, DeploymentState, RollbackReport, RollbackRun
 from busbar.settings import Settings
@@ -66,6 +73,20 @@ def remove_withdrawn(request: CircuitMove, *, ml: MachineLearning, records: Reco
     ml.delete_deployment(step.stage, _record(request, records).endpoint, step.leaves)
 
 
+def note_releases(
+    request: RollbackReport, *, records: Records, releases: Releases, approvals: Approvals
+) -> None:
+    """Put on record which release sets lost circuits; what approved them counts no more: again is asked anew."""
+    run = request.run
+    reason = f"rolled back by {run.actor}: {run.reason}"
+    for release, keys in _left(request, records).items():
+        if releases.get(release) is not None:
+            releases.update(release, went_back(Place(run.scope.stage), keys, reason, now()))
+        for dossier in approvals.of_release(release):
+            if dossier.request.gate is STAGE_GATES[run.scope.stage]:
+                approvals.void(dossier.request.id, reason)
+
+
 def close_rollback(request: RollbackReport, *, reports: Reports, audit: Audit) -> None:
     """Put on record what became of it and how long it took."""
     run = request.run
@@ -78,6 +99,17 @@ def close_rollback(request: RollbackReport, *, reports: Reports, audit: Audit) -
         sentence=request.sentence,
         details={"rollback": run.id, "seconds": request.seconds, "done": request.done},
     )
+
+
+def _left(request: RollbackReport, records: Records) -> dict[str, tuple[CircuitKey, ...]]:
+    """The circuits that each release set lost by this rollback; dev has no release sets."""
+    stage = request.run.scope.stage
+    found = defaultdict[str, tuple[CircuitKey, ...]](tuple)
+    for record in records.deployments(stage) if stage in STAGE_GATES else ():
+        for mark in record.rolled_back:
+            if mark.rollback == request.run.id and mark.release_id:
+                found[mark.release_id] = (*found[mark.release_id], record.key)
+    return found
 
 
 def _record(request: CircuitMove, records: Records) -> DeploymentRecord:

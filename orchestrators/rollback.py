@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from activities.rollback import (
     close_rollback,
+    note_releases,
     plan_rollback,
     put_back,
     put_forward,
@@ -38,6 +39,8 @@ def rollback(ctx: Context, request: RollbackRun) -> Steps[str]:
         request, len(plan.returns), plan.stays, True, moved, seconds, forward, forward_seconds
     )
     yield from call(ctx, close_rollback, ended)
+    if not request.drill:
+        yield from call(ctx, note_releases, ended)
     return ended.sentence
 
 

@@ -1,5 +1,6 @@
 """Release sets on their way: who composed one from what, how far it has come, and what has superseded it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -38,6 +39,7 @@ class ReleaseStatus(StrEnum):
     SUPERSEDED = "superseded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled back"
 
     @classmethod
     def of(cls, done: bool, outcome: Outcome) -> "ReleaseStatus":
@@ -143,6 +145,22 @@ class ReleaseRecord:
             return self
         more = tuple(Superseded(key, newer.id) for key in taken)
         return replace(self, superseded=(*self.superseded, *more), updated_at=at)
+
+
+def went_back(
+    place: Place, keys: tuple[CircuitKey, ...], reason: str, at: str
+) -> Callable[[ReleaseRecord], ReleaseRecord]:
+    """Takes away the circuits that were rolled back at a place; a release set that serves none there is rolled back."""
+
+    def changed(record: ReleaseRecord) -> ReleaseRecord:
+        known = record.leg(place) or Leg(place, reason, at)
+        reached = tuple(key for key in known.reached if key not in keys)
+        others = tuple(one for one in known.held if one.key not in keys)
+        held = (*others, *(Held(key, reason) for key in keys))
+        found = record.after(Leg(place, known.sentence, at, reached, held))
+        return found if reached else replace(found, status=ReleaseStatus.ROLLED_BACK, sentence=reason)
+
+    return changed
 
 
 def overlap(older: ReleaseRecord, newer: ReleaseRecord) -> tuple[CircuitKey, ...]:

@@ -179,6 +179,26 @@ def step_forward(record: DeploymentRecord | None, step: Return, rollback: str, a
     return lifted.serving(before, at) if before and before.deployment == step.leaves else lifted
 
 
+def rollouts(scope: Scope, records: Iterable[DeploymentRecord]) -> dict[str, tuple[CircuitKey, ...]]:
+    """Of each release that may still be on its way, the circuits that a rollback stops it at; none means: all of it.
+
+    Its next wave would bring back what goes back now.
+    """
+    found: dict[str, tuple[CircuitKey, ...]] = {}
+    whole = scope.kind in (ScopeKind.RELEASE, ScopeKind.STAGE)
+    for record in records:
+        if not scope.covers(record):
+            continue
+        for one in (record.active, record.candidate):
+            if (
+                one
+                and one.release_id
+                and (scope.kind is not ScopeKind.RELEASE or one.release_id == scope.target)
+            ):
+                found[one.release_id] = () if whole else (*found.get(one.release_id, ()), record.key)
+    return found
+
+
 def lifted(scope: Scope, record: DeploymentRecord) -> tuple[DeploymentRecord, tuple[RolledBack, ...]]:
     """The record that lets serve again what the scope's rollbacks keep out, and what that is."""
     of_release = scope.target if scope.kind is ScopeKind.RELEASE else None

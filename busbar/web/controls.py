@@ -1,7 +1,6 @@
 """An operator's hand on a run: pause, resume, cancel, retry; the run is any orchestration, by its id."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -11,17 +10,16 @@ from busbar.audited import AuditLog
 from busbar.clients.records import Records
 from busbar.codec import from_wire
 from busbar.domain import names
-from busbar.domain.errors import BadRequest, Conflict, NotFound, TemporarilyUnavailable
+from busbar.domain.errors import BadRequest, Conflict, NotFound
 from busbar.domain.records import RunRecord, RunStatus
-from busbar.domain.recovery import Control, InstanceStatus, Standing, Trail, allowed, refusal
+from busbar.domain.recovery import Control, InstanceStatus, Standing, allowed, refusal
 from busbar.domain.steps import Cancellation, Halted, JobRef, TrainingRun
 from busbar.inbound.fields import json_object
 from busbar.web.forms import Form, printable
 from busbar.web.operators import Keys, NotAllowed, OperatorSettings, desk, operator
 from busbar.web.reply import Reply
+from busbar.web.sweeping import Terminating, end, sweep
 
-PATIENCE_SECONDS = 60.0
-LOOK_SECONDS = 0.1
 JOB_NAME = "name"  # what a job that was submitted has, and a submission that failed has not
 _DONE = {
     Control.PAUSE: "paused",
@@ -32,15 +30,12 @@ _DONE = {
 PRIVATE = {"Cache-Control": "no-store"}
 
 
-class Orchestrations(Protocol):
+class Orchestrations(Terminating, Protocol):
     """The part of the durable client that controls need."""
 
     def start(self, orchestrator: str, instance_id: str, request: Any) -> bool: ...
-    def standing(self, instance_id: str) -> Standing | None: ...
-    def trail(self, instance_id: str) -> Trail: ...
     def suspend(self, instance_id: str, reason: str) -> None: ...
     def resume(self, instance_id: str, reason: str) -> None: ...
-    def terminate(self, instance_id: str, reason: str) -> None: ...
     def request(self, instance_id: str) -> Any: ...
     def again(self, orchestrator: str, instance_id: str, request: Any) -> None: ...
 
@@ -160,7 +155,7 @@ class _Wish:
         def suspended(one: Standing) -> bool:
             return one.ended or one.status is InstanceStatus.SUSPENDED
 
-        _sweep(orchestrations, self._id, lambda id: orchestrations.suspend(id, reason), suspended)
+        sweep(orchestrations, self._id, lambda id: orchestrations.suspend(id, reason), suspended)
         _mark(self._id, reason, records)
         return f"{self._id} is {reason}"
 
@@ -171,15 +166,12 @@ class _Wish:
             return one.status is not InstanceStatus.SUSPENDED
 
         _mark(self._id, "", records)
-        _sweep(orchestrations, self._id, lambda id: orchestrations.resume(id, reason), awake)
+        sweep(orchestrations, self._id, lambda id: orchestrations.resume(id, reason), awake)
         return f"{self._id} was {reason}"
 
     def _cancel(self, standing: Standing, orchestrations: Orchestrations) -> str:
         reason = self._because()
-        tree = _sweep(
-            orchestrations, self._id, lambda id: orchestrations.terminate(id, reason), lambda one: one.ended
-        )
-        return self._clean_up(standing, tree, orchestrations)
+        return self._clean_up(standing, end(orchestrations, self._id, reason), orchestrations)
 
     def _finish_cancelling(self, standing: Standing, orchestrations: Orchestrations) -> str:
         """It was ended, and whoever did it may have died before the rest: then this is the rest."""
@@ -199,9 +191,7 @@ class _Wish:
         if settled := _settled(self._id, records):
             raise Conflict(settled)
         reason = self._because()
-        _sweep(
-            orchestrations, self._id, lambda id: orchestrations.terminate(id, reason), lambda one: one.ended
-        )
+        end(orchestrations, self._id, reason)
         request = orchestrations.request(self._id)
         orchestrations.again(standing.orchestrator, self._id, _next_attempt(standing.orchestrator, request))
         return f"{self._id} was {reason}"
@@ -219,43 +209,6 @@ class _Wish:
             sentence=sentence,
             details={"orchestrator": standing.orchestrator, "stood": standing.status},
         )
-
-
-def _sweep(
-    orchestrations: Orchestrations,
-    root: str,
-    act: Callable[[str], None],
-    settled: Callable[[Standing], bool],
-) -> list[Standing]:
-    """Act on an orchestration and all that is below it, until all of it has settled; what there is by then.
-
-    The parents come first, and the tree is read again until nothing new has shown: a parent may start a child while
-    it is being stopped.
-    """
-    deadline, told = time.monotonic() + PATIENCE_SECONDS, set[str]()
-    while True:
-        tree = _tree(orchestrations, root)
-        open_ = [one for one in tree if not settled(one)]
-        if not open_:
-            return tree
-        for one in open_:
-            if one.id not in told:
-                act(one.id)
-                told.add(one.id)
-        if time.monotonic() > deadline:
-            raise TemporarilyUnavailable(f"{open_[0].id} has not settled within {PATIENCE_SECONDS:g} s")
-        time.sleep(LOOK_SECONDS)
-
-
-def _tree(orchestrations: Orchestrations, root: str) -> list[Standing]:
-    """An orchestration and, below it, all that has not come back to it."""
-    found, waiting = list[Standing](), [root]
-    while waiting:
-        standing = orchestrations.standing(waiting.pop(0))
-        if standing is not None:
-            found.append(standing)
-            waiting += orchestrations.trail(standing.id).children
-    return found
 
 
 def _halted(one: Standing, orchestrations: Orchestrations) -> Halted:

@@ -13,20 +13,20 @@ from busbar.codec import from_wire, to_wire
 from busbar.domain import names
 from busbar.domain.errors import BadRequest, Conflict
 from busbar.domain.policies import Stage
-from busbar.domain.recovery import Standing
-from busbar.domain.rollback import RollbackPlan, Scope, ScopeKind, lifted, plan
+from busbar.domain.records import DeploymentRecord
+from busbar.domain.rollback import RollbackPlan, Scope, ScopeKind, lifted, plan, rollouts
 from busbar.domain.steps import RollbackReport, RollbackRun
 from busbar.inbound.fields import boolean, json_object
 from busbar.web.forms import Form, printable
 from busbar.web.operators import Keys, NotAllowed, OperatorSettings, desk, operator
 from busbar.web.reply import Reply
+from busbar.web.sweeping import Terminating, end, tree
 
 PRIVATE = {"Cache-Control": "no-store"}
 
 
-class Orchestrations(Protocol):
+class Orchestrations(Terminating, Protocol):
     def start(self, orchestrator: str, instance_id: str, request: Any) -> bool: ...
-    def standing(self, instance_id: str) -> Standing | None: ...
 
 
 class ReportReader(Protocol):
@@ -145,16 +145,35 @@ def _begin(
     run: RollbackRun, orchestrations: Orchestrations, records: Records, audit: AuditLog
 ) -> dict[str, Any]:
     """Start what the records let go back; a refusal is audited and raises `Conflict`."""
-    found = plan(run.scope, records.deployments(run.scope.stage))
+    deployed = records.deployments(run.scope.stage)
+    found = plan(run.scope, deployed)
     found = found.without_ramps() if run.drill else found
     if found.refused:
         _note(run, "rollback-refused", found.sentence, audit)
         raise Conflict(found.sentence)
+    if not run.drill:
+        _stop_rollouts(run, deployed, orchestrations)
     return {
         "id": _start(run, found, orchestrations),
         "sentence": found.sentence,
         "wanted": len(found.returns),
     }
+
+
+def _stop_rollouts(
+    run: RollbackRun, deployed: list[DeploymentRecord], orchestrations: Orchestrations
+) -> None:
+    """End the deployments that are under way: they would go on to the next step, circuit or wave."""
+    reason = f"rolled back by {run.actor}: {run.reason}"
+    for release, keys in rollouts(run.scope, deployed).items():
+        root = names.deployment_run(run.scope.stage, release)
+        standing = orchestrations.standing(root)
+        if standing is None or standing.ended:
+            continue
+        circuits = tuple(f"-{key.plant_id}-{key.circuit_id}" for key in keys)
+        for one in tree(orchestrations, root):
+            if one.id.endswith(circuits) if circuits else one.id == root:
+                end(orchestrations, one.id, reason)
 
 
 def _start(run: RollbackRun, found: RollbackPlan, orchestrations: Orchestrations) -> str:

@@ -55,6 +55,7 @@ from activities.releases import (
 )
 from activities.rollback import (
     close_rollback,
+    note_releases,
     plan_rollback,
     put_back,
     put_forward,
@@ -332,6 +333,21 @@ def overtaken(bench: Bench) -> Release:
     return newer
 
 
+def released(bench: Bench) -> RollbackReport:
+    """A circuit of an approved release set went back in prod."""
+    question = asked(bench)
+    release = question.release_id or ""
+    bench.run(open_release, Journey(bench.release(pin()), Origin.TRAINING))
+    scope = Scope.parse(Stage.PROD, release)
+    run = replace(ROLLBACK, scope=scope)
+    before = serving(stage=Stage.PROD)
+    after = before.serving(replace(before.active, deployment="circ1-v2", release_id=release), NOON)
+    bench.records.save_deployment(after)
+    [step] = plan(scope, [after]).returns
+    bench.run(put_back, CircuitMove(run, step))
+    return RollbackReport(run, 1, ended=True)
+
+
 def cancelled(bench: Bench) -> Cancellation:
     """A run that trains a circuit, asks about its release and ramps another circuit up, until somebody ends it."""
     running = bench.run(submit_training, TrainingRequest(training(), 2, "o"))
@@ -393,6 +409,7 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     put_back: rolled,
     put_forward: lambda bench: replace(back(bench), forward=True),
     remove_withdrawn: back,
+    note_releases: released,
     close_rollback: lambda bench: RollbackReport(rolled(bench).run, 1, ended=True),
     settle_cancelled: cancelled,
     close_questions: cancelled,

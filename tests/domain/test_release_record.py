@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Stage
 from busbar.domain.release_record import (
+    Held,
     Leg,
     Origin,
     Place,
@@ -17,6 +18,7 @@ from busbar.domain.release_record import (
     Superseded,
     composed_before,
     overlap,
+    went_back,
 )
 from tests.domain.pins import pin, release
 
@@ -106,3 +108,29 @@ def test_whoever_looks_first_every_circuit_ends_with_the_newest(
         left = [one for one in pinning if key not in one.overtaken]
         assert len(left) == min(1, len(pinning))
         assert all(not composed_before(left[0], one) for one in pinning if left)
+
+
+REASON = "rolled back by operator: it drifts"
+
+
+def test_a_release_set_that_serves_nothing_any_more_is_rolled_back():
+    served = OLD.after(Leg(Place.PROD, "2 of 2", "t", (ONE, TWO))).ended(ReleaseStatus.RELEASED, "done", "t")
+    one_left = went_back(Place.PROD, (ONE,), REASON, "t2")(served)
+    leg = one_left.leg(Place.PROD)
+    assert leg
+    assert (one_left.status, leg.reached, leg.held) == (
+        ReleaseStatus.RELEASED,
+        (TWO,),
+        (Held(ONE, REASON),),
+    )
+    none_left = went_back(Place.PROD, (TWO,), REASON, "t3")(one_left)
+    assert (none_left.status, none_left.sentence) == (ReleaseStatus.ROLLED_BACK, REASON)
+
+
+def test_a_release_set_that_went_back_before_it_was_through_is_rolled_back():
+    assert went_back(Place.PROD, (ONE, TWO), REASON, "t")(OLD).status is ReleaseStatus.ROLLED_BACK
+
+
+def test_a_release_set_that_is_retried_is_open_again():
+    assert OLD.ended(ReleaseStatus.FAILED, "it broke off", "t").reopened("t2").open
+    assert OLD.reopened("t2") == OLD

@@ -1,6 +1,7 @@
 """Going back: a table of what happens to whom, and what two rollbacks at once do to each other."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from busbar.domain.rollback import (
     ScopeKind,
     Stay,
     plan,
+    rollouts,
     step_back,
     step_forward,
 )
@@ -186,6 +188,21 @@ def test_a_drill_leaves_ramps_alone():
 def test_a_plan_counts():
     found = plan(scope(""), [record(), replace(OTHER_PLANT, previous=None)])
     assert found.sentence == "all of prod: 1 circuit to roll back, 1 circuit to stay"
+
+
+@pytest.mark.parametrize(
+    ("text", "stopped"),
+    [
+        ("PLANT1/CIRC1", {BAD: (KEY,), GOOD: (KEY,)}),
+        ("PLANT1", {BAD: (KEY,), GOOD: (KEY,)}),
+        (BAD, {BAD: ()}),
+        (GOOD, {GOOD: ()}),
+        ("", {BAD: (), GOOD: ()}),
+        ("PLANT2", {}),
+    ],
+)
+def test_what_may_bring_a_circuit_forward_again_is_stopped(text: str, stopped: dict[str, Any]):
+    assert rollouts(scope(text), [ramping()]) == stopped
 
 
 STEP = only(plan(scope(), [record()]))

@@ -19,7 +19,7 @@ from busbar.domain.recovery import Control, InstanceStatus
 from busbar.domain.steps import JobState, RunNote, Settlement, TrainingRequest
 from busbar.domain.training import Verdict
 from busbar.durable import Orchestrations
-from busbar.web import controls
+from busbar.web import controls, sweeping
 from busbar.web.reply import Reply
 from localazure.task_hub.model import Query
 from orchestrators.recovery import clean_up
@@ -81,7 +81,7 @@ class Slow(Journey):
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["orchestrators.recovery"], "LATE_SECONDS", 0.05)
-    monkeypatch.setattr(controls, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(sweeping, "LOOK_SECONDS", 0.01)
 
 
 class Operator:
@@ -141,7 +141,7 @@ def run_record(journey: Slow) -> RunRecord:
 
 
 def test_a_paused_run_starts_nothing_and_goes_on_when_resumed(play: Play) -> None:
-    journey = Slow(keys(3))
+    journey = Slow(keys(2))
 
     async def script(operator: Operator) -> None:
         await operator.started()
@@ -156,11 +156,11 @@ def test_a_paused_run_starts_nothing_and_goes_on_when_resumed(play: Play) -> Non
         assert len(operator.world.calls) == before
         await operator("resume")
         assert run_record(journey).paused == ""
-        assert "3 of 3 circuits deployed to prod" in await operator.stage.result(training_pipeline, RUN.id)
+        assert "2 of 2 circuits deployed to prod" in await operator.stage.result(training_pipeline, RUN.id)
 
     world = act(play, journey, script)
 
-    assert world.count()["submit_training"] == 3
+    assert world.count()["submit_training"] == 2
     assert [entry.kind for entry in journey.bench.audit.entries()] == ["run-pause", "run-resume"]
 
 

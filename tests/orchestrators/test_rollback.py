@@ -9,14 +9,26 @@ from typing import Any
 import pytest
 
 from activities import ACTIVITIES
+from activities.questions import release_question
+from activities.releases import open_release
+from activities.rollout import plan_deployment
 from activities.serving import activate_deployment, create_deployment
 from busbar.codec import from_wire
 from busbar.domain.circuits import CircuitKey
-from busbar.domain.policies import Policies
+from busbar.domain.policies import GateName, Policies
 from busbar.domain.policies import Stage as Place
 from busbar.domain.records import Candidate, DeploymentRecord
+from busbar.domain.release_record import Origin, ReleaseStatus
 from busbar.domain.rollback import Scope
-from busbar.domain.steps import CircuitDeployment, DeploymentState, RollbackReport, RollbackRun
+from busbar.domain.steps import (
+    CircuitDeployment,
+    DeploymentState,
+    Journey,
+    ReleaseQuestion,
+    RollbackReport,
+    RollbackRun,
+    StageDeployment,
+)
 from orchestrators.rollback import rollback
 from tests.activities.bench import Bench, pin
 from tests.fakes import NOON
@@ -128,7 +140,7 @@ def test_a_rollback_touches_its_scope_alone(play: Play, bench: Bench, target: st
 
 def test_neither_registry_nor_git_host_nor_mail_is_asked(play: Play, bench: Bench) -> None:
     deployed(bench, (FIRST,))
-    bench.repository.outage = bench.mail.outage = bench.blobs.outage = bench.approvals.outage = True
+    bench.repository.outage = bench.mail.outage = bench.blobs.outage = True
     bench.ml.components.clear()
     bench.ml.registered_models.clear()
 
@@ -206,6 +218,31 @@ def test_a_drill_leaves_everything_as_it_was(play: Play, bench: Bench) -> None:
     assert bench.ml.deployments == before
     assert not any(one.rolled_back for one in bench.records.deployments())
     assert {entry.kind for entry in bench.audit.entries()} == {"drill"}
+
+
+def test_a_release_that_went_back_needs_a_new_approval_and_a_person_who_lifts_it(
+    play: Play, bench: Bench
+) -> None:
+    bench.ml.write_file(Place.DEV, pin(FIRST).circuit_config, b"")
+    release = bench.release(pin(FIRST, "2"))
+    bench.run(open_release, Journey(release, Origin.HAND))
+    question = bench.run(release_question, ReleaseQuestion(release, GateName.PROD_DEPLOYMENT))
+    bench.approvals.create(question, {})
+    deploy(bench, FIRST, 1, GOOD)
+    deploy(bench, FIRST, 2, release.id)
+
+    run(play, bench, request(release.id))
+
+    noted = bench.releases.get(release.id)
+    assert noted
+    assert (noted.status, noted.sentence) == (
+        ReleaseStatus.ROLLED_BACK,
+        "rolled back by operator: it drifts",
+    )
+    again = bench.run(release_question, ReleaseQuestion(release, GateName.PROD_DEPLOYMENT))
+    assert again.id == f"{question.id}-2"
+    [(_, why)] = bench.run(plan_deployment, StageDeployment(Place.PROD, release)).held
+    assert "a person has to lift that first" in why
 
 
 def test_two_rollbacks_at_once_do_the_same_once(play: Play, bench: Bench) -> None:

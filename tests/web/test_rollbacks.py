@@ -12,7 +12,7 @@ import pytest
 from busbar.domain.errors import BadRequest, Conflict
 from busbar.domain.policies import Stage
 from busbar.domain.records import Candidate, DeploymentRecord
-from busbar.domain.recovery import InstanceStatus, Standing
+from busbar.domain.recovery import InstanceStatus, Standing, Trail
 from busbar.domain.rollback import Cause, Scope, plan, step_back
 from busbar.domain.steps import CircuitMoved, RollbackReport, RollbackRun
 from busbar.web import rollbacks
@@ -36,6 +36,14 @@ class Hub:
         self.started.append((orchestrator, instance_id, request))
         self.known[instance_id] = InstanceStatus.RUNNING
         return True
+
+    below: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    def trail(self, instance_id: str) -> Trail:
+        return Trail(self.below.get(instance_id, ()))
+
+    def terminate(self, instance_id: str, reason: str) -> None:
+        self.known[instance_id] = InstanceStatus.TERMINATED
 
     def standing(self, instance_id: str) -> Standing | None:
         status = self.known.get(instance_id)
@@ -229,6 +237,37 @@ def test_a_rollback_says_how_many_are_back(desk: Desk, ended: bool):
 def test_an_unknown_rollback_is_a_404_with_its_id(desk: Desk):
     assert (desk.read("rollback-x").status, desk.page("rollback-x").status) == (404, 404)
     assert "rollback-x" in desk.read("rollback-x").body
+
+
+# --- a rollout under way ----------------------------------------------------------------------------------
+
+ROLLOUT, WAVE = "deploy-prod-r-bad", "deploy-prod-r-bad-wave-1"
+CHILDREN = (f"{WAVE}-PLANT1-CIRC1", f"{WAVE}-PLANT1-CIRC2")
+
+
+@pytest.mark.parametrize(
+    ("scope", "ended"),
+    [
+        ("PLANT1/CIRC1", {CHILDREN[0]}),
+        ("PLANT1", set(CHILDREN)),
+        ("r-bad", {ROLLOUT, WAVE, *CHILDREN}),
+        ("", {ROLLOUT, WAVE, *CHILDREN}),
+    ],
+)
+def test_what_would_bring_it_back_is_stopped_first(desk: Desk, scope: str, ended: set[str]):
+    desk.hub.known = dict.fromkeys([ROLLOUT, WAVE, *CHILDREN], InstanceStatus.RUNNING)
+    desk.hub.below = {ROLLOUT: (WAVE,), WAVE: CHILDREN}
+    assert desk.post(stage="prod", scope=scope, reason="it drifts", all=not scope).status == 202
+    assert {id for id, status in desk.hub.known.items() if status is InstanceStatus.TERMINATED} == ended
+
+
+def test_a_rollout_that_has_ended_and_a_drill_stop_nothing(desk: Desk):
+    desk.hub.known = {ROLLOUT: InstanceStatus.COMPLETED, CHILDREN[0]: InstanceStatus.RUNNING}
+    desk.hub.below = {ROLLOUT: CHILDREN}
+    desk.post(stage="prod", scope="r-bad", reason="it drifts")
+    desk.hub.known[ROLLOUT] = InstanceStatus.RUNNING
+    desk.post(stage="prod", scope="r-bad", reason="practice", drill=True)
+    assert InstanceStatus.TERMINATED not in desk.hub.known.values()
 
 
 # --- lifting ----------------------------------------------------------------------------------------------
