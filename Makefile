@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing prepared: scripts/setup builds what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-etl bench-localazure bench-accuracy bench-train contracts prove-engine up down clean
+.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-etl bench-localazure bench-accuracy bench-train bench-rollback contracts prove-engine up down clean
 
 PYTHON := .venv/bin/python
 STATE := .localazure
@@ -66,6 +66,9 @@ bench-etl: setup ## A merge of ten million rows: seconds, peak memory, counts [R
 
 bench-localazure: setup ## How fast the local Azure starts, answers and runs jobs, and what it takes
 	@$(PYTHON) -m scripts.bench_localazure
+
+bench-rollback: setup ## Rollback of a circuit, a plant and a stage of 200 circuits, registry and git down [RECORD=1]
+	@$(PYTHON) -m scripts.bench_rollback $(if $(filter 1,$(RECORD)),--record)
 
 contracts: setup ## Test with Azure's schemas; renew localazure/contracts.json and the tables of its README
 	@$(PYTHON) -m scripts.contracts --record

@@ -214,10 +214,10 @@ class Api:
         wish = {"reason": reason, "requester": by}
         return str(self._call("POST", f"/api/runs/{quote(run, safe='')}/{control}", wish)["sentence"])
 
-    def lift(self, stage: str, scope: str, reason: str, by: str) -> str:
+    def lift(self, stage: str, scope: str, reason: str, by: str, *, everything: bool = False) -> str:
         """Let what was rolled back be deployed again; the sentence of it."""
         wish = {"stage": stage, "scope": scope, "reason": reason, "requester": by}
-        return str(self._call("POST", "/api/lifts", wish)["sentence"])
+        return str(self._call("POST", "/api/lifts", wish | {"all": everything})["sentence"])
 
     def _start(self, path: str, **fields: str) -> str:
         given = {name: value for name, value in fields.items() if value}
