@@ -37,7 +37,10 @@ class CircuitState:
 
 @dataclass(frozen=True)
 class PendingApproval:
-    """An approval request nobody has settled yet: who was asked, who has voted, how many votes it takes."""
+    """An approval request nobody has settled yet: who was asked, who has voted, how many votes it takes.
+
+    `people` says of each in whose place they are asked, and who has voted. Times are ISO 8601, UTC.
+    """
 
     id: str
     gate: str
@@ -45,6 +48,10 @@ class PendingApproval:
     approvers: tuple[str, ...]
     votes: tuple[Mapping[str, str], ...]
     quorum: int
+    people: tuple[str, ...] = ()
+    asked_at: str | None = None
+    expires_at: str = ""
+    next_reminder_at: str | None = None
 
 
 @dataclass(frozen=True)

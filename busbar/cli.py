@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from busbar.api import Snapshot
+from busbar.commands.approvals import approvals
 from busbar.commands.audit import audit
 from busbar.commands.console import LOCAL_URL, Key, Ref, Url, ask, show, started, table
 from busbar.commands.merges import merge, merges
@@ -15,6 +16,7 @@ from busbar.domain.training import Verdict
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
+app.command()(approvals)
 app.command()(audit)
 app.command()(merge)
 app.command()(merges)
@@ -52,16 +54,6 @@ def runs(url: Url = LOCAL_URL, key: Key = "") -> None:
         status = "on hold" if run.paused else run.status
         found.add_row(run.id, updated, status, run.branch, run.requester, run.paused or run.sentence)
     show(found, "no run yet: push to a branch that trains")
-
-
-@app.command()
-def approvals(url: Url = LOCAL_URL, key: Key = "") -> None:
-    """What waits for somebody's decision. Deciding is done by the link in the mail, by the person it was sent to."""
-    found = table("gate", "votes", "asked", "subject")
-    for pending in _snapshot(url, key).pending:
-        votes = f"{len(pending.votes)} of {pending.quorum}"
-        found.add_row(pending.gate, votes, ", ".join(pending.approvers), pending.subject)
-    show(found, "nothing waits for a decision")
 
 
 @app.command()

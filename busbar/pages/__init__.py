@@ -14,6 +14,7 @@ from busbar.pages.mails import Letter, mail_approval, mail_long_running, mail_ru
 from busbar.pages.merges import merge, merges
 from busbar.pages.rollbacks import rollback_plan, rollback_report
 from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, Desk, LinkState
+from busbar.pages.voters import Voter, voters
 
 __all__ = [
     "ApprovalView",
@@ -23,6 +24,7 @@ __all__ = [
     "Desk",
     "Letter",
     "LinkState",
+    "Voter",
     "approval",
     "audit",
     "board",
@@ -38,4 +40,5 @@ __all__ = [
     "rollback_plan",
     "rollback_report",
     "run",
+    "voters",
 ]

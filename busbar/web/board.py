@@ -1,10 +1,12 @@
 """The board, circuit and run pages, and the same as JSON. All carry an ETag: looking again is cheap."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from busbar import pages
 from busbar.codec import to_wire
+from busbar.domain.agenda import next_reminder
 from busbar.domain.approval import Dossier
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import BadRequest
@@ -84,6 +86,7 @@ def _keyed(record: Any) -> dict[str, Any]:
 
 def _asked(pending: Dossier) -> dict[str, Any]:
     request = pending.request
+    reminder = next_reminder(request, datetime.now(UTC))
     return {
         "id": request.id,
         "gate": request.gate,
@@ -93,5 +96,13 @@ def _asked(pending: Dossier) -> dict[str, Any]:
         "quorum": request.quorum,
         "approvers": [person.login for person in request.approvers if person.login != request.requester],
         "votes": [{"login": vote.login, "choice": vote.choice} for vote in pending.votes],
+        "people": [_said(voter) for voter in pages.voters(request, pending.votes, pending.notices)],
+        "asked_at": request.asked_at,
         "expires_at": request.expires_at,
+        "next_reminder_at": reminder.isoformat() if reminder else None,
     }
+
+
+def _said(voter: pages.Voter) -> str:
+    """`ml-lead`, `deputy (for ml-lead) ✓`."""
+    return f"{voter.name} ✓" if voter.vote else voter.name

@@ -45,6 +45,8 @@ def test_the_board_and_its_json_tell_the_same(records: FakeRecords, approvals: F
     assert said["circuits"][0]["metrics"]["mae"] == pytest.approx(1.72, abs=0.01)
     assert {one["stage"] for one in said["deployments"]} == {"dev", "test", "prod"}
     assert said["pending"][0]["approvers"] == ["ml-lead", "operator"]
+    assert said["pending"][0]["people"] == ["ml-lead", "operator"]
+    assert said["pending"][0]["next_reminder_at"] is None
     assert "@example.com" not in json.dumps(said)
     assert "object-" not in json.dumps(said)
 
