@@ -9,7 +9,7 @@ from math import inf, isnan, nan
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from busbar.codec import from_wire, to_wire
@@ -86,6 +86,7 @@ def test_any_dataclass_comes_back_equal(value: Outer):
     [ApprovalRequest, Vote, CircuitRecord, Decision, GateResult, Metrics, RepositoryPushed, ReleaseSet],
 )
 def test_every_record_of_the_domain_comes_back_equal(type_: type[Any]):
+    @settings(suppress_health_check=[HealthCheck.too_slow])  # large records, and a machine that may be busy
     @given(st.from_type(type_))
     def check(value: Any) -> None:
         assert str(through_json(type_, value)) == str(value)  # text: a NaN equals no other
