@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from busbar.codec import from_wire, to_wire
-from busbar.domain.approval import ApprovalRequest, Choice, Vote
+from busbar.domain.approval import ApprovalRequest, Choice, EvidenceLink, Vote
 from busbar.domain.circuits import Circuit, CircuitKey, Fleet, Limits, Person, Source
 from busbar.domain.errors import BadRequest
 from busbar.domain.events import JobStatus, RepositoryPushed
@@ -79,6 +79,9 @@ outers = st.builds(
 @given(outers)
 def test_any_dataclass_comes_back_equal(value: Outer):
     assert through_json(Outer, value) == value
+
+
+st.register_type_strategy(EvidenceLink, st.builds(EvidenceLink, st.text(), st.text().map("/".__add__)))
 
 
 @pytest.mark.parametrize(
