@@ -13,12 +13,14 @@ from busbar.web import (
     approvals,
     audit,
     board,
+    composing,
     controls,
     events,
     evidence,
     merges,
     operations,
     plots,
+    releases,
     rollbacks,
     schedules,
     webhooks,
@@ -115,6 +117,16 @@ def show_forecast(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(plots.forecast)(*place))
 
 
+@app.route(route="releases", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_releases(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(releases.list_page)(req.params, req.headers))
+
+
+@app.route(route="releases/{id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_release(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(releases.one_page)(req.route_params["id"], req.headers))
+
+
 @app.route(route="releases/{id}/evidence", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def show_evidence(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(evidence.show)(req.route_params["id"], req.headers))
@@ -172,6 +184,22 @@ def list_merges(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="api/audit", methods=["GET"])
 def read_audit(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(audit.entries_json)(req.params, req.headers))
+
+
+@app.route(route="api/releases", methods=["GET"])
+def list_releases(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(releases.list_json)(req.params, req.headers))
+
+
+@app.route(route="api/releases/{id}", methods=["GET"])
+def read_release(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(releases.one_json)(req.route_params["id"], req.headers))
+
+
+@app.route(route="api/releases", methods=["POST"])
+@app.durable_client_input(client_name="client")
+def compose_release_set(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    return respond(lambda: bind(composing.compose)(req.get_body(), Orchestrations(client)))
 
 
 @app.route(route="api/trainings", methods=["POST"])

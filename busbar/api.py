@@ -13,6 +13,7 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
+from busbar.domain.release_record import ReleaseRecord
 
 TIMEOUT_SECONDS = 30.0
 NOT_FOUND = 404
@@ -146,6 +147,49 @@ class RollbackState:
     sentence: str
 
 
+@dataclass(frozen=True)
+class ReleasePage:
+    """Release sets, newest first; `next` is the id that the following page comes after."""
+
+    releases: tuple[ReleaseRecord, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True)
+class PinnedModel:
+    """A line of a release set: the circuit as `PLANT1/CIRC1`, and its model's version."""
+
+    circuit: str
+    model_version: str
+
+
+@dataclass(frozen=True)
+class ReleaseState:
+    """A release set and, by circuit and place, the `state` and `sentence` of its model there."""
+
+    id: str
+    status: str
+    sentence: str
+    pins: tuple[PinnedModel, ...]
+    standings: Mapping[str, Mapping[str, Mapping[str, str]]]
+
+
+@dataclass(frozen=True)
+class ReleaseDiff:
+    """What differs between two release sets; each change has a `sentence`."""
+
+    sentence: str
+    changes: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A release set that was composed, and the orchestration that takes it on its way."""
+
+    id: str
+    release: str
+
+
 class Api:
     """The API at `url`, called with the function key `key`. Every method raises `ApiError`."""
 
@@ -225,6 +269,25 @@ class Api:
         """Let what was rolled back be deployed again; the sentence of it."""
         wish = {"stage": stage, "scope": scope, "reason": reason, "requester": by}
         return str(self._call("POST", "/api/lifts", wish | {"all": everything})["sentence"])
+
+    def releases(self, *, after: str = "", limit: int = 50) -> ReleasePage:
+        """Release sets, newest first; those older than `after`."""
+        query = {"limit": limit, **({"after": after} if after else {})}
+        return from_wire(ReleasePage, self._call("GET", "/api/releases", query=query))
+
+    def release(self, id: str) -> ReleaseState:
+        """A release set and where each circuit of it stands."""
+        return from_wire(ReleaseState, self._call("GET", f"/api/releases/{quote(id, safe='')}"))
+
+    def release_diff(self, before: str, after: str) -> ReleaseDiff:
+        return from_wire(
+            ReleaseDiff, self._call("GET", f"/api/releases/{quote(f'{before}...{after}', safe='')}")
+        )
+
+    def compose(self, pins: str, source: str, requester: str) -> Composed:
+        """Compose a release set of named models (`PLANT1/CIRC1=3,…`) or from `test`, and send it on its way."""
+        given = {"pins": pins, "from": source, "requester": requester}
+        return from_wire(Composed, self._call("POST", "/api/releases", {k: v for k, v in given.items() if v}))
 
     def _start(self, path: str, **fields: str) -> str:
         given = {name: value for name, value in fields.items() if value}

@@ -9,6 +9,7 @@ from busbar.commands.approvals import approvals
 from busbar.commands.audit import audit
 from busbar.commands.console import LOCAL_URL, Key, Ref, Url, ask, show, started, table
 from busbar.commands.merges import merge, merges
+from busbar.commands.releases import releases
 from busbar.commands.rollback import drill, lift, rollback
 from busbar.commands.runs import cancel, pause, resume, retry
 from busbar.domain.policies import Stage
@@ -20,6 +21,7 @@ app.command()(approvals)
 app.command()(audit)
 app.command()(merge)
 app.command()(merges)
+app.add_typer(releases, name="releases")
 app.command()(rollback)
 app.command()(drill)
 app.command()(lift)

@@ -31,12 +31,12 @@ def show(made: Table, empty: str) -> None:
 
 def say(text: str) -> None:
     """A sentence as it is: what looks like markup is text."""
-    Console().print(text, markup=False, highlight=False)
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def refuse(text: str) -> typer.Exit:
     """Say what is wrong on standard error; raise what this gives to end with status 1."""
-    Console(stderr=True).print(f"busbar: {text}", markup=False, highlight=False)
+    Console(stderr=True).print(f"busbar: {text}", markup=False, highlight=False, soft_wrap=True)
     return typer.Exit(1)
 
 

@@ -110,6 +110,11 @@ def rollback(stage: Stage, fingerprint: str, attempt: int, *, drill: bool = Fals
     return f"{'drill' if drill else 'rollback'}-{stage}-{fingerprint}-a{attempt}"
 
 
+def composition(origin: str, moment: datetime) -> str:
+    """What composed a release set, where no training run did: the same within a minute is the same."""
+    return f"{origin}-{moment:%Y%m%dT%H%M}"
+
+
 def promotion_run(release: str) -> str:
     return f"promote-{release}"
 

@@ -46,7 +46,7 @@ ASPECTS: dict[str, Callable[[Pin], Said]] = {
 """Everything that a pin says, by the word that pages and sentences use."""
 
 TOLD = ("model", "model name", "cutoff date", "data asset", "environment", "MAE", "skill over seasonal-naive")
-"""The aspects that a sentence names; pages show them all."""
+"""The aspects that a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,16 @@ class Change:
         )
 
     @property
+    def told(self) -> tuple[Aspect, ...]:
+        """The differences that say most; all of them where none of these differs."""
+        return tuple(aspect for aspect in self.aspects if aspect.name in TOLD) or self.aspects
+
+    @property
     def sentence(self) -> str:
         if self.kind != "changed":
             pin = _either(self)
             return f"{pin.key} {self.kind}: v{pin.model_version}, cutoff date {pin.cutoff_date}"
-        told = [aspect for aspect in self.aspects if aspect.name in TOLD] or self.aspects
-        return f"{self.key} changed: {', '.join(map(str, told))}"
+        return f"{self.key} changed: {', '.join(map(str, self.told))}"
 
 
 @dataclass(frozen=True)

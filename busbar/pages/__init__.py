@@ -12,6 +12,14 @@ from busbar.pages.documents import (
 )
 from busbar.pages.mails import Letter, mail_approval, mail_long_running, mail_run_finished
 from busbar.pages.merges import merge, merges
+from busbar.pages.releases import (
+    ReleaseLine,
+    ReleaseList,
+    ReleaseView,
+    release,
+    release_diff,
+    releases,
+)
 from busbar.pages.rollbacks import rollback_plan, rollback_report
 from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, Desk, LinkState
 from busbar.pages.voters import Voter, voters
@@ -24,6 +32,9 @@ __all__ = [
     "Desk",
     "Letter",
     "LinkState",
+    "ReleaseLine",
+    "ReleaseList",
+    "ReleaseView",
     "Voter",
     "approval",
     "audit",
@@ -37,6 +48,9 @@ __all__ = [
     "merge",
     "merges",
     "message",
+    "release",
+    "release_diff",
+    "releases",
     "rollback_plan",
     "rollback_report",
     "run",

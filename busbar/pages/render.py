@@ -94,19 +94,21 @@ def short(identifier: str | None) -> str:
 
 
 _TONES = {
-    "good": ("trained", "approved", "completed", "succeeded", "success", "scored", "finished", "done"),
-    "warn": ("gated out", "partial", "expired", "superseded", "canceled", "cancelled", "skipped"),
-    "bad": ("quarantined", "failed", "failure", "rejected", "error", "refused", "terminated"),
+    "good": (
+        *("trained", "approved", "completed", "succeeded", "success", "scored", "finished", "done"),
+        *("promoted", "deployed", "released"),
+    ),
+    "warn": (
+        *("gated out", "partial", "expired", "superseded", "canceled", "cancelled", "skipped"),
+        *("held back", "excluded", "replaced"),
+    ),
+    "bad": (
+        *("quarantined", "failed", "failure", "rejected", "error", "refused", "terminated"),
+        "rolled back",
+    ),
     "live": (
-        "training",
-        "running",
-        "pending",
-        "queued",
-        "waiting",
-        "planning",
-        "promoting",
-        "deploying",
-        "scoring",
+        *("training", "running", "pending", "queued", "waiting", "planning", "promoting", "deploying"),
+        *("scoring", "open", "on its way", "ramping"),
     ),
 }
 

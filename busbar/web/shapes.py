@@ -11,6 +11,7 @@ from busbar.domain.evidence import EvidenceNote
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
 from busbar.domain.release import ReleaseSet
+from busbar.domain.release_record import ReleaseRecord
 
 
 class WebhookSettings(Protocol):
@@ -57,6 +58,12 @@ class EvidenceReader(Protocol):
 
 class ApprovalReader(Protocol):
     def open(self) -> list[Dossier]: ...
+    def of_release(self, release_id: str) -> list[Dossier]: ...
+
+
+class ReleaseReader(Protocol):
+    def get(self, id: str) -> ReleaseRecord | None: ...
+    def newest(self, limit: int, after: str = ...) -> list[ReleaseRecord]: ...
 
 
 class ApprovalStore(ApprovalReader, Protocol):

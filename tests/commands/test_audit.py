@@ -23,7 +23,6 @@ def busbar(audit: FakeAudit, monkeypatch: pytest.MonkeyPatch) -> Generator[Calla
     with served(monkeypatch, {"audit": audit}) as app_at:
         monkeypatch.setenv("BUSBAR_URL", app_at.url)
         monkeypatch.setenv("BUSBAR_KEY", KEY)
-        monkeypatch.setenv("COLUMNS", "160")
         yield lambda *arguments: CliRunner().invoke(app, arguments)
 
 
