@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing prepared: scripts/setup builds what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-etl bench-localazure bench-accuracy bench-train bench-rollback contracts prove-engine up down clean
+.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-etl bench-localazure bench-accuracy bench-train bench-rollback bench-release contracts prove-engine up down clean
 
 PYTHON := .venv/bin/python
 STATE := .localazure
@@ -39,6 +39,7 @@ test-components: setup ## Tests of the Azure ML components, in the training envi
 	@scripts/component-tests $(TOOLS) $(ARGS)
 
 lint: setup ## ruff, pyright, import-linter, the check of orchestrators
+	@! git grep -nE '^(<{7}|>{7}) '  # what a merge left behind
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pyright
@@ -69,6 +70,9 @@ bench-localazure: setup ## How fast the local Azure starts, answers and runs job
 
 bench-rollback: setup ## Rollback of a circuit, a plant and a stage of 200 circuits, registry and git down [RECORD=1]
 	@$(PYTHON) -m scripts.bench_rollback $(if $(filter 1,$(RECORD)),--record)
+
+bench-release: setup ## A release of a whole fleet through registry, test and prod [CIRCUITS=200] [RECORD=1]
+	@$(PYTHON) -m scripts.bench_release --circuits $(or $(CIRCUITS),200) $(if $(filter 1,$(RECORD)),--record)
 
 contracts: setup ## Test with Azure's schemas; renew localazure/contracts.json and the tables of its README
 	@$(PYTHON) -m scripts.contracts --record

@@ -7,8 +7,8 @@ from activities.baking import judge_step, measure_step, submit_replay
 from activities.monitors import ensure_monitor
 from activities.ramping import raise_share, withdraw_candidate
 from activities.serving import activate_deployment, create_deployment, look_at_deployment
+from busbar.domain.policies import Backoff, Stage
 from busbar.domain.policies import Bake as Bakes
-from busbar.domain.policies import Stage
 from busbar.domain.ramp import Measured, Ruling, Step, Verdict, hold_look_hours
 from busbar.domain.steps import (
     Bake,
@@ -25,8 +25,8 @@ from busbar.domain.steps import (
 from busbar.wire import Context, StepFailed, Steps, call, sleep
 from orchestrators.waiting import wait_for_job
 
-POLLS = 40
-POLL_SECONDS = 15.0
+POLL = Backoff(1, 15)
+POLLS = 44  # ten minutes
 
 
 def deploy_circuit(ctx: Context, request: CircuitDeployment) -> Steps[Rollout]:
@@ -74,16 +74,15 @@ def _watch(ctx: Context, request: CircuitDeployment) -> Steps[str]:
 
 def _stand(ctx: Context, request: CircuitDeployment) -> Steps[None]:
     """Wait until the candidate stands."""
-    for _ in range(POLLS):
+    for look in range(POLLS):
         state = yield from call(ctx, look_at_deployment, request)
         if state.failed:
             raise StepFailed(f"{request.pin.key}: deployment to {request.stage} failed: {state.error}")
         if state.ready:
             return
-        yield from sleep(ctx, POLL_SECONDS)
-    raise StepFailed(
-        f"{request.pin.key}: deployment to {request.stage} not ready after {POLLS * POLL_SECONDS:g} s"
-    )
+        yield from sleep(ctx, POLL.delay(look))
+    waited = sum(map(POLL.delay, range(POLLS)))
+    raise StepFailed(f"{request.pin.key}: deployment to {request.stage} not ready after {waited:g} s")
 
 
 def _climb(ctx: Context, request: CircuitDeployment, ramp: Ramp) -> Steps[Ruling | None]:

@@ -65,5 +65,5 @@ def _share_all(ctx: Context, release: Release) -> Steps[dict[CircuitKey, str]]:
         )
         for key in release.kept
     ]
-    results = yield from children(ctx, promote_model, requests, release.policies.training.max_parallel)
+    results = yield from children(ctx, promote_model, requests, release.policies.propagation.max_parallel)
     return {promotion.key: reason for promotion, reason in failures(requests, results)}

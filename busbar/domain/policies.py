@@ -88,10 +88,11 @@ class TrainingPolicy:
 
 @dataclass(frozen=True)
 class PropagationPolicy:
-    """How long to wait for a promoted asset to appear in the registry, in seconds."""
+    """How long to wait for a promoted asset to appear in the registry, in seconds; `max_parallel` wait at a time."""
 
     poll: Backoff = Backoff(2, 30)
     max_seconds: float = 120.0
+    max_parallel: int = 25
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,7 @@ class TrainingItem(Strict):
 class PropagationItem(Strict):
     poll: BackoffItem | None = None
     max_seconds: Seconds = 120
+    max_parallel: int = Field(25, ge=1, le=200)
 
 
 class GatesItem(Strict):
@@ -228,7 +229,7 @@ class PipelineFile(Strict):
 
     branches: dict[Label, Annotated[BranchAction, Field(strict=False)]] = {}
     training: TrainingItem = TrainingItem()  # pyright: ignore[reportCallIssue]  # all have defaults
-    propagation: PropagationItem = PropagationItem()
+    propagation: PropagationItem = PropagationItem()  # pyright: ignore[reportCallIssue]  # all have defaults
     gates: GatesItem = GatesItem()  # pyright: ignore[reportCallIssue]  # all have defaults
     environments: EnvironmentsItem = EnvironmentsItem()  # pyright: ignore[reportCallIssue]  # all have defaults
     approvals: dict[str, ApprovalItem] = {}

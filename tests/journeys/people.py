@@ -9,7 +9,7 @@ import httpx
 from busbar.api import PendingApproval
 from busbar.domain.policies import GateName
 from demo.forms import approval_link, approve_form
-from tests.journeys.stack import Stack
+from tests.journeys.stack import STEP_SECONDS, Stack
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _links(sent: list[dict[str, Any]], subject: str) -> Iterable[Link]:
             yield Link(mail["to"][0], subject, url)
 
 
-def question(stack: Stack, gate: GateName, about: str = "") -> PendingApproval:
+def question(stack: Stack, gate: GateName, about: str = "", seconds: float = STEP_SECONDS) -> PendingApproval:
     """The question that waits at a gate."""
 
     def asked() -> PendingApproval | None:
@@ -75,7 +75,7 @@ def question(stack: Stack, gate: GateName, about: str = "") -> PendingApproval:
             (one for one in stack.snapshot().pending if one.gate == gate and about in one.subject), None
         )
 
-    return stack.until(f"the question {gate} {about}", asked)
+    return stack.until(f"the question {gate} {about}", asked, seconds)
 
 
 def asked(stack: Stack, gate: GateName, about: str = "") -> list[Link]:

@@ -17,7 +17,7 @@ from demo.uploads import upload
 from localazure.leftovers import is_alive
 from tests.journeys import events, people
 from tests.journeys.fleet import Files, Fleet, make_plants
-from tests.journeys.stack import Stack
+from tests.journeys.stack import STEP_SECONDS, Stack
 
 RELEASE = "Promote to the registry"
 
@@ -178,7 +178,7 @@ def resume(stack: Stack, fleet: Fleet) -> Resumed:
     return Resumed(commit, delivery, survivors, stack.jobs(), before, stack.snapshot())
 
 
-def run_at(stack: Stack, commit: str, status: RunStatus) -> RunRecord:
+def run_at(stack: Stack, commit: str, status: RunStatus, seconds: float = STEP_SECONDS) -> RunRecord:
     """Wait until the commit's run stands at `status`; a run that ended otherwise fails at once."""
     run_id = names.training_run(commit)
 
@@ -189,7 +189,7 @@ def run_at(stack: Stack, commit: str, status: RunStatus) -> RunRecord:
         assert run.status == status or not run.status.ended, f"{run.status}: {run.sentence}"
         return run if run.status == status else None
 
-    return stack.until(f"{run_id} to be {status}", there)
+    return stack.until(f"{run_id} to be {status}", there, seconds)
 
 
 def _forecasts(stack: Stack, folder: Path) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from busbar.domain.policies import Bake, RampPolicy, RollbackPolicy, WavePolicy
+from busbar.domain.policies import Backoff, Bake, RampPolicy, RollbackPolicy, WavePolicy
 from busbar.domain.steps import Promotion
 from orchestrators.deploy_release import deploy_release
 from tests.orchestrators.conftest import Stage, World
@@ -103,7 +103,7 @@ def test_a_deployment_that_hangs_is_deleted_and_told(
 ) -> None:
     module = sys.modules["orchestrators.deploy_circuit"]
     monkeypatch.setattr(module, "POLLS", 3)
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "POLL", Backoff(0.01, 0.01))
     stage = RampingStage((FIRST, SECOND), hanging=frozenset((SECOND,)))
     promotion, _ = deploy(play, stage)
     assert stage.serving == {FIRST: "2", SECOND: "1"}

@@ -8,7 +8,7 @@ import pytest
 
 from busbar.domain.approval import Outcome
 from busbar.domain.circuits import CircuitKey
-from busbar.domain.policies import GateName
+from busbar.domain.policies import Backoff, GateName
 from busbar.domain.policies import Stage as Place
 from busbar.domain.steps import (
     CircuitDeployment,
@@ -170,7 +170,7 @@ def test_a_deployment_that_fails_holds_no_other_up(
 ) -> None:
     module = sys.modules["orchestrators.deploy_circuit"]
     monkeypatch.setattr(module, "POLLS", 3)
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "POLL", Backoff(0.01, 0.01))
     journey = Journey((FIRST, SECOND, THIRD))
     look.__name__ = "look_at_deployment"
 

@@ -17,7 +17,7 @@ from demo.fleet import REPLACED
 from demo.git import Clone
 from tests.journeys import people
 from tests.journeys.people import Link
-from tests.journeys.stack import ROOT, Stack
+from tests.journeys.stack import ROOT, STEP_SECONDS, Stack
 from tests.journeys.steps import run_at
 from tests.releases import light
 
@@ -62,9 +62,9 @@ class LightFleet:
         return commit
 
 
-def trained(stack: Stack, commit: str) -> None:
+def trained(stack: Stack, commit: str, seconds: float = STEP_SECONDS) -> None:
     """Until the commit's models wait for approval; a new environment is approved on the way."""
-    run_at(stack, commit, RunStatus.WAITING)
+    run_at(stack, commit, RunStatus.WAITING, seconds)
     for asked in stack.snapshot().pending:
         if asked.gate == GateName.REGISTRY_PROMOTION and RELEASE not in asked.subject:
             assert people.links(stack, asked)[0].approve() == 200
