@@ -532,17 +532,17 @@ class FakeRepository(_Fake):
         folder = prefix.rstrip("/") + "/" if prefix else ""
         return {path: content for path, content in self._tree(ref).items() if path.startswith(folder)}
 
-    def _history(self, commit: str) -> list[str]:
-        history = [commit]
+    def history(self, ref: str) -> list[str]:
+        """The commits from a branch or commit back to the first."""
+        history = [self.branches.get(ref, ref)]
         while history[-1] in self.parents:
             history.append(self.parents[history[-1]])
         return history
 
     def merge_base(self, base: str, head: str) -> str | None:
         self._reach()
-        base, head = self.branches.get(base, base), self.branches.get(head, head)
-        theirs = set(self._history(base))
-        return next((commit for commit in self._history(head) if commit in theirs), None)
+        theirs = set(self.history(base))
+        return next((commit for commit in self.history(head) if commit in theirs), None)
 
     def default_branch(self) -> str:
         self._reach()

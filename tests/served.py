@@ -7,27 +7,34 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from inspect import signature
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
 import pytest
+from durabletask.client import OrchestrationStatus
 
 from busbar import bootstrap
 from localazure.functions_host.http.templates import Template, decoded
 
 KEY = "function-key"
+_RUNNING = SimpleNamespace(runtime_status=OrchestrationStatus.RUNNING)
 
 
 @dataclass
 class DurableClient:
-    """The durable client: what was started, by instance id, and which instances were woken."""
+    """The durable client: what was started, by instance id, what is `running` beside that, and what was woken."""
 
     started: dict[str, tuple[str, Any]] = field(default_factory=dict[str, tuple[str, Any]])
+    running: set[str] = field(default_factory=set[str])
     woken: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     def get_orchestration_state(self, instance_id: str) -> Any:
-        return self.started.get(instance_id)
+        return _RUNNING if instance_id in self.running else self.started.get(instance_id)
+
+    def raise_orchestration_event(self, instance_id: str, event: str) -> None:
+        self.woken.append((instance_id, event))
 
     def schedule_new_orchestration(self, orchestrator: str, *, input: Any, instance_id: str) -> None:
         self.started[instance_id] = (orchestrator, input)
@@ -44,7 +51,7 @@ def served(patch: pytest.MonkeyPatch, clients: Mapping[str, Any]) -> Generator[S
     """The app over `clients` by keyword, until the block ends. A function key is asked for where Azure asks it."""
     patch.setattr(bootstrap, "client", clients.__getitem__)
     durable = DurableClient()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(durable))
+    server = _Server(("127.0.0.1", 0), _handler(durable))
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -53,6 +60,10 @@ def served(patch: pytest.MonkeyPatch, clients: Mapping[str, Any]) -> Generator[S
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # many may come at once
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,84 @@
-"""A host that dies at its k-th step: what it had begun is begun again by the next one, as after `kill -9`."""
+"""A scene played by hosts that die, by a post that doubles or loses events, through days of standstill."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import durabletask.internal.orchestrator_service_pb2 as pb
+import pytest
 
+from activities import ACTIVITIES
 from busbar.codec import to_wire
+from busbar.domain.routing import Wake
 from localazure.task_hub.client import TaskHub, open_task_hub
-from localazure.task_hub.model import Instance
+from localazure.task_hub.clock import ManualClock
+from localazure.task_hub.model import Instance, InstanceFinished, NoSuchInstance, Query, Status
+from tests.activities.bench import Bench
 from tests.orchestrators.conftest import World
+from tests.orchestrators.effects import differences, effects, timeless
+from tests.orchestrators.outside import START, Outside, SlowMachineLearning, Summaries, all_well
 from tests.orchestrators.replay import assert_histories_replay
 
-SECONDS = 30
+SECONDS = 60  # of real time, for what takes fractions of one
+HOUR, DAY = 3600.0, 86_400.0
+LONGEST = 60 * DAY  # of the scene's time: what has not ended by then never ends
+RUNNING = (Status.PENDING, Status.RUNNING, Status.SUSPENDED)
 
-Deliver = Callable[[TaskHub], Awaitable[None]]
-"""Somebody who raises events in a hub's instances for as long as it runs."""
+
+@dataclass(frozen=True)
+class Start:
+    """An orchestration that begins: under which id, with what request."""
+
+    orchestrator: Callable[..., object]
+    id: str
+    request: object
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A prepared world and what begins in it. Nobody `votes`, no job `ends`: where it says so.
+
+    `retold`: a step that was done already says so when it is run again, so the sentence at the end may differ.
+    """
+
+    prepare: Callable[[Bench], Sequence[Start]]
+    votes: bool = True
+    ends: bool = True
+    summary: Summaries = all_well
+    retold: bool = False
+
+
+class Post(Enum):
+    """How often an event is delivered, and when."""
+
+    ONCE = 1
+    TWICE = 2
+    LOST = 0
+    EARLY = "before what is waited for is on record"
+
+
+@dataclass(frozen=True)
+class Played:
+    """What came of it: each instance's end, what is to be seen, and how it went."""
+
+    ends: Mapping[str, tuple[str, Any]]
+    effects: Mapping[str, Any]
+    steps: int = 0
+    rests: int = 0
+    deaths: int = 0
+    lengths: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def differs_from(self, other: "Played") -> list[str]:
+        """What came of it otherwise."""
+        return differences({"ends": self.ends, **self.effects}, {"ends": other.ends, **other.effects})
 
 
 class Mortal:
@@ -25,8 +87,8 @@ class Mortal:
     It dies when the step's effect is there and nobody has written that down: the worst moment.
     """
 
-    def __init__(self, world: World, last: int):
-        self._world, self._last, self.steps = world, last, 0
+    def __init__(self, world: World, last: int | None, between: Callable[[], Awaitable[None]] | None = None):
+        self._world, self._last, self._between, self.steps = world, last, between, 0
         self.dead = asyncio.Event()
 
     async def orchestrate(
@@ -40,8 +102,13 @@ class Mortal:
     async def activity(self, name: str, payload: str | None) -> str | None:
         await self._alive()
         result = await self._world.activity(name, payload)
+        if self._between:
+            await self._between()
         await self._step()
         return result
+
+    async def entity(self, entity_id: str, state: str | None, operations: Sequence[Any]) -> Any:
+        raise NotImplementedError("Busbar has no entities")
 
     async def _alive(self) -> None:
         if self.dead.is_set():
@@ -55,46 +122,146 @@ class Mortal:
             await asyncio.Event().wait()
 
 
-async def nobody(hub: TaskHub) -> None:
-    """Every event is lost."""
+AtRest = Callable[[TaskHub, int], Awaitable[None]]
+"""What an operator does with a hub in which nothing moves; the rests are counted from 1."""
 
 
-def dies_and_goes_on(
+async def nothing(hub: TaskHub, rest: int) -> None: ...
+
+
+def once(step: int) -> tuple[int, ...]:
+    """A host that dies at a step, and another after it."""
+    return (step,)
+
+
+def again_and_again() -> Iterator[int]:
+    """Hosts that get one step further each and die at the next."""
+    return chain([1], repeat(2))
+
+
+def play(
     path: Path,
-    world: World,
-    orchestrator: Callable[..., object],
-    request: object,
-    instance_id: str,
-    last: int,
-    deliver: Deliver = nobody,
-) -> tuple[Instance, bool]:
-    """Run to the end with a host that dies at step `last` and another after it; the end, and whether one died.
+    scene: Scene,
+    *,
+    deaths: Iterable[int] = (),
+    post: Post = Post.ONCE,
+    days_down: float = 0,
+    at_rest: AtRest = nothing,
+) -> Played:
+    """Play a scene on the real task hub in `path` until all of it has ended.
 
-    `deliver` raises what events there are, in either host's time.
+    A host for each of `deaths` dies at that step of its own, and stands still for `days_down`; the last one lives.
     """
-
-    async def scene() -> tuple[Instance, bool]:
-        mortal = Mortal(world, last)
-        async with open_task_hub(path, mortal, grace=0) as hub:
-            await hub.start(orchestrator.__name__, json.dumps(to_wire(request)), instance_id)
-            await _first(hub, instance_id, deliver, mortal.dead)
-        async with open_task_hub(path, world) as hub:
-            await _first(hub, instance_id, deliver, asyncio.Event())
-            await assert_histories_replay(hub, world)
-            ended = hub.get(instance_id)
-        assert ended is not None
-        return ended, mortal.dead.is_set()
-
-    return asyncio.run(scene())
+    clock = ManualClock(START.timestamp())
+    bench = Bench(ml=SlowMachineLearning())
+    with _time_of(clock):
+        playing = _Playing(path, scene, bench, clock, post, at_rest)
+        return asyncio.run(playing.to_the_end(scene.prepare(bench), deaths, days_down))
 
 
-async def _first(hub: TaskHub, instance_id: str, deliver: Deliver, dead: asyncio.Event) -> None:
-    """Until the instance has finished or the host is dead."""
-    postman = asyncio.create_task(deliver(hub))
-    waits = [asyncio.create_task(hub.wait_until_finished(instance_id)), asyncio.create_task(dead.wait())]
-    try:
-        done, _ = await asyncio.wait(waits, timeout=SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        assert done, f"{instance_id} neither ended nor died within {SECONDS} s"
-    finally:
-        for task in (postman, *waits):
-            task.cancel()
+@contextlib.contextmanager
+def _time_of(clock: ManualClock) -> Iterator[None]:
+    """What activities write down is the scene's time."""
+    modules = {sys.modules[activity.__module__] for activity in ACTIVITIES} | {
+        sys.modules["activities.serving"]
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for module in modules:
+            for name, unit in (("now", "seconds"), ("moment", "milliseconds")):
+                if hasattr(module, name):
+                    patch.setattr(module, name, lambda unit=unit: _iso(clock, unit))
+        yield
+
+
+def _iso(clock: ManualClock, unit: str) -> str:
+    return datetime.fromtimestamp(clock.now(), UTC).isoformat(timespec=unit)
+
+
+class _Playing:
+    def __init__(
+        self, path: Path, scene: Scene, bench: Bench, clock: ManualClock, post: Post, at_rest: AtRest
+    ):
+        self._path, self._scene, self._bench, self._clock = path, scene, bench, clock
+        self._post, self._at_rest = post, at_rest
+        self._outside = Outside(bench, clock, scene.votes, scene.ends, scene.summary)
+        self._world = World([bench.bound(activity) for activity in ACTIVITIES])
+        self._steps = self._rests = self._deaths = 0
+
+    async def to_the_end(self, starts: Sequence[Start], deaths: Iterable[int], days_down: float) -> Played:
+        for last in chain(deaths, [None]):
+            async with self._host(last) as (hub, mortal):
+                for start in starts:
+                    if hub.get(start.id) is None:
+                        payload = json.dumps(to_wire(start.request))
+                        await hub.start(start.orchestrator.__name__, payload, start.id)
+                await self._live(hub, mortal.dead)
+                self._steps += mortal.steps
+                if not mortal.dead.is_set():
+                    await assert_histories_replay(hub, self._world)
+                    return self._seen(hub)
+            self._deaths += 1
+            if days_down:
+                self._outside.happens()  # and nobody is there to hear of it
+                self._clock.advance(days_down * DAY)
+        raise AssertionError("the last host does not die")
+
+    @contextlib.asynccontextmanager
+    async def _host(self, last: int | None) -> AsyncGenerator[tuple[TaskHub, Mortal]]:
+        hubs: list[TaskHub] = []
+
+        async def between() -> None:
+            await self._deliver(hubs[0], self._outside.happens())
+
+        mortal = Mortal(self._world, last, between if self._post is Post.EARLY else None)
+        async with open_task_hub(self._path, mortal, grace=0, clock=self._clock) as hub:
+            hubs.append(hub)
+            yield hub, mortal
+
+    async def _live(self, hub: TaskHub, dead: asyncio.Event) -> None:
+        """Until all has ended or the host is dead: what others do happens at once, else time passes."""
+        while await self._rest(hub, dead):
+            self._rests += 1
+            await self._at_rest(hub, self._rests)
+            if not await self._rest(hub, dead) or not (running := hub.query(Query(statuses=RUNNING))):
+                return
+            if wakes := self._outside.happens():
+                await self._deliver(hub, wakes)
+                continue
+            due = self._clock.next_due()
+            waiting = ", ".join(one.id for one in running)
+            assert due is not None, f"nothing will ever wake {waiting}"
+            assert due - START.timestamp() < LONGEST, f"{waiting} never ends"
+            self._clock.advance(max(0, due - self._clock.now()))
+
+    async def _rest(self, hub: TaskHub, dead: asyncio.Event) -> bool:
+        """Wait until nothing moves; False where the host died."""
+        waits = [asyncio.create_task(hub.settled()), asyncio.create_task(dead.wait())]
+        try:
+            done, _ = await asyncio.wait(waits, timeout=SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            assert done, f"nothing came to rest within {SECONDS} s"
+        finally:
+            for task in waits:
+                task.cancel()
+        return not dead.is_set()
+
+    async def _deliver(self, hub: TaskHub, wakes: Sequence[Wake]) -> None:
+        times = 1 if self._post is Post.EARLY else self._post.value
+        for wake in wakes:
+            for _ in range(times):
+                with contextlib.suppress(NoSuchInstance, InstanceFinished):
+                    await hub.raise_event(wake.instance_id, wake.event)
+
+    def _seen(self, hub: TaskHub) -> Played:
+        self._outside.happens()
+        instances = hub.query(Query())
+        ends = {one.id: (one.status.name, self._told(one)) for one in instances}
+        lengths = {one.id: len(hub.history(one.id)) for one in instances}
+        return Played(ends, effects(self._bench), self._steps, self._rests, self._deaths, lengths)
+
+    def _told(self, instance: Instance) -> Any:
+        return None if self._scene.retold else timeless(_said(instance))
+
+
+def _said(instance: Instance) -> Any:
+    """What an instance gave back, or why it failed."""
+    return instance.failure.errorMessage if instance.failure else json.loads(instance.output or "null")

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +32,6 @@ from orchestrators.rollback import rollback
 from tests.activities.bench import Bench, pin
 from tests.fakes import NOON
 from tests.orchestrators.conftest import Stage, World
-from tests.orchestrators.crashing import dies_and_goes_on
 
 Play = Callable[..., Any]
 GOOD, BAD = "r-900d", "r-bad"
@@ -258,46 +256,3 @@ def test_two_rollbacks_at_once_do_the_same_once(play: Play, bench: Bench) -> Non
 
     assert set(versions(bench).values()) == {1}
     assert all(len(one.rolled_back) == 1 for one in bench.records.deployments())
-
-
-# --- a host that dies -------------------------------------------------------------------------------------
-
-SCENES = {
-    "stage": (deployed, False),
-    "ramp": (lambda bench, _: ramping(bench), False),
-    "drill": (deployed, True),
-}
-
-
-@pytest.mark.parametrize("scene", SCENES)
-def test_killed_at_any_step_it_ends_as_if_nothing_had_been(tmp_path: Path, scene: str) -> None:
-    prepare, drill = SCENES[scene]
-    ends: list[Any] = []
-    for last in range(100):
-        bench = Bench()
-        prepare(bench, (FIRST, SECOND))
-        path, wish = tmp_path / f"{last}.db", request(drill=drill)
-        _, died = dies_and_goes_on(path, world(bench), rollback, wish, wish.id, last)
-        ends.append(outcome(bench))
-        if last and not died:
-            break
-    else:
-        pytest.fail("it never came to its end")
-    assert len(ends) > 10
-    assert all(end == ends[0] for end in ends)
-
-
-def outcome(bench: Bench) -> Any:
-    """Everything that a rollback leaves, without the times."""
-    records = [
-        (one.key, one.deployment, one.previous and one.previous.deployment, one.candidate, one.rolled_back)
-        for one in bench.records.deployments()
-    ]
-    timeless = [
-        [replace(mark, at="") for mark in marks] if isinstance(marks, tuple) else marks
-        for row in records
-        for marks in row[-1:]
-    ]
-    entries = [(entry.id, entry.kind) for entry in bench.audit.entries()]
-    moved = [(one.key, one.done) for one in report(bench).moved]
-    return [row[:-1] for row in records], timeless, bench.ml.deployments, entries, moved

@@ -1,13 +1,15 @@
-"""Many people press at once, on a real table service: one outcome, and every page told the truth."""
+"""Many people press at once, over HTTP, on a real table service: one outcome, and every page told the truth."""
 
 import hashlib
 import threading
 from collections import Counter
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import urlencode
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from busbar.clients.approvals import Approvals
@@ -16,10 +18,11 @@ from busbar.domain.approval import ApprovalRequest, Choice, Dossier, Outcome
 from busbar.domain.audit import verify
 from busbar.domain.circuits import Person
 from busbar.domain.policies import GateName
-from busbar.web import approvals, ballots
-from busbar.web.reply import Reply
+from busbar.durable import VOTED
+from busbar.web import ballots
 from tests.azure import LocalAzure
 from tests.fakes import FakeEvidence, FakeRecords
+from tests.served import Served, served
 
 CLICKS = 50
 
@@ -28,7 +31,7 @@ CLICKS = 50
 class Click:
     person: Person
     choice: Choice
-    reply: Reply
+    reply: httpx.Response
 
 
 class NoSignIn:
@@ -42,10 +45,13 @@ class Gate:
     store: Approvals
     audit: Audit
     request: ApprovalRequest
-    woken: Counter[str]
+    app: Served
 
     @classmethod
-    def opened(cls, azure: LocalAzure, people: int, quorum: int) -> "Gate":
+    @contextmanager
+    def opened(
+        cls, azure: LocalAzure, patch: pytest.MonkeyPatch, people: int, quorum: int
+    ) -> Generator["Gate"]:
         id = f"approve-{uuid4()}"
         asked = tuple(Person(f"p{n}", f"p{n}@example.com", f"{id}-{n}") for n in range(people))
         request = ApprovalRequest(
@@ -53,38 +59,35 @@ class Gate:
         )  # fmt: skip
         store = Approvals(azure.settings)
         audit = Audit(azure.settings, f"audit{uuid4().hex[:12]}")
-        gate = cls(store, audit, request, Counter())
-        store.create(request, {one.object_id: _hash(gate.token(one)) for one in asked})
-        return gate
-
-    def token(self, person: Person) -> str:
-        return f"token-of-{person.object_id}"
+        store.create(request, {one.object_id: _hash(_token(one)) for one in asked})
+        clients = {"approvals": store, "audit": audit, "settings": NoSignIn()}
+        with served(patch, clients | {"records": FakeRecords(), "evidence": FakeEvidence()}) as app:
+            app.durable.running.add(id)
+            yield cls(store, audit, request, app)
 
     def click(self, person: Person, choice: Choice) -> Click:
-        link = self.token(person)
+        link = _token(person)
         fields = {
             "csrf": ballots.csrf(link, self.request),
             "choice": choice,
             "reason": f"{person.login} says no",
         }
-        reply = approvals.vote(
-            link,
-            urlencode(fields).encode(),
-            {},
-            lambda id: self.woken.update([id]),
-            approvals=self.store,
-            records=FakeRecords(),
-            evidence=FakeEvidence(),
-            audit=self.audit,
-            settings=NoSignIn(),
-        )
-        return Click(person, choice, reply)
+        url = f"{self.app.url}/approvals/{link}"
+        return Click(person, choice, httpx.post(url, data=fields, timeout=60, trust_env=False))
+
+    @property
+    def woken(self) -> Counter[tuple[str, str]]:
+        return Counter(self.app.durable.woken)
 
     @property
     def dossier(self) -> Dossier:
         dossier = self.store.dossier(self.request.id)
         assert dossier
         return dossier
+
+
+def _token(person: Person) -> str:
+    return f"token-of-{person.object_id}"
 
 
 def _hash(token: str) -> str:
@@ -115,19 +118,27 @@ CROWDS = {
 
 @pytest.mark.parametrize(("people", "quorum", "choices"), CROWDS.values(), ids=CROWDS.keys())
 def test_fifty_clicks_at_once_have_one_outcome(
-    local_azure: LocalAzure, people: int, quorum: int, choices: list[tuple[int, Choice]]
+    local_azure: LocalAzure,
+    monkeypatch: pytest.MonkeyPatch,
+    people: int,
+    quorum: int,
+    choices: list[tuple[int, Choice]],
 ):
-    gate = Gate.opened(local_azure, people, quorum)
-    clicks = all_at_once(gate, choices)
+    with Gate.opened(local_azure, monkeypatch, people, quorum) as gate:
+        clicks = all_at_once(gate, choices)
+        judge(gate, clicks, quorum)
+
+
+def judge(gate: Gate, clicks: list[Click], quorum: int) -> None:
     dossier = gate.dossier
-    counted = {click.person.login: click for click in clicks if click.reply.status == 200}
+    counted = {click.person.login: click for click in clicks if click.reply.status_code == 200}
 
     # what counted is what was cast, once a person, and nothing after the verdict
-    assert [click.reply.status for click in clicks].count(200) == len(counted) == len(dossier.votes)
+    assert [click.reply.status_code for click in clicks].count(200) == len(counted) == len(dossier.votes)
     assert {vote.login: vote.choice for vote in dossier.votes} == {
         login: click.choice for login, click in counted.items()
     }
-    assert {click.reply.status for click in clicks} <= {200, 410}
+    assert {click.reply.status_code for click in clicks} <= {200, 410}
     assert all(vote.choice is YES for vote in dossier.votes[:-1])
 
     # the verdict is what the last counted vote made of it, and the record, the pages and the log agree
@@ -139,10 +150,10 @@ def test_fifty_clicks_at_once_have_one_outcome(
         rejected = dossier.votes[-1].choice is NO
         assert dossier.verdict.outcome is (Outcome.REJECTED if rejected else Outcome.APPROVED)
         last = counted[dossier.votes[-1].login]
-        assert dossier.verdict.sentence in last.reply.body
-        decided = [click for click in clicks if "This is decided" in click.reply.body]
-        assert all(dossier.verdict.sentence in click.reply.body for click in decided)
-        assert gate.woken[gate.request.id] >= 1
+        assert dossier.verdict.sentence in last.reply.text
+        decided = [click for click in clicks if "This is decided" in click.reply.text]
+        assert all(dossier.verdict.sentence in click.reply.text for click in decided)
+        assert gate.woken[gate.request.id, VOTED] >= 1
         assert gate.store.conclude(gate.request.id).verdict == dossier.verdict
     entries = gate.audit.entries()
     assert sorted(entry.actor for entry in entries if entry.kind == "vote") == sorted(counted)
