@@ -220,6 +220,12 @@ def start_scoring(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) 
     return respond(lambda: bind(operations.start_scoring)(req.get_body(), Orchestrations(client)))
 
 
+@app.route(route="api/monitorings", methods=["POST"])
+@app.durable_client_input(client_name="client")
+def start_monitoring(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    return respond(lambda: bind(operations.start_monitoring)(req.get_body(), Orchestrations(client)))
+
+
 @app.route(route="api/runs/{id}/{action}", methods=["POST"])
 @app.durable_client_input(client_name="client")
 def control_run(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
@@ -285,4 +291,5 @@ def refresh_on_schedule(timer: func.TimerRequest, client: df.SyncDurableFunction
 @app.timer_trigger(arg_name="timer", schedule="0 0 2 * * *")
 @app.durable_client_input(client_name="client")
 def score_daily(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:
-    bind(operations.score_on_schedule)(Orchestrations(client))
+    for run in bind(operations.score_on_schedule)(Orchestrations(client)):
+        log.info("%s scores what has not been scored up to yesterday, and looks at it", run)

@@ -27,6 +27,7 @@ from activities.models import (
     settle_circuit,
     share_model,
 )
+from activities.monitoring import plan_monitoring, record_judged, submit_monitoring
 from activities.monitors import ensure_monitor
 from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
@@ -43,6 +44,13 @@ from activities.releases import (
     note_visit,
     open_release,
     supersede_older,
+)
+from activities.responses import (
+    announce_drift,
+    close_incident,
+    drift_question,
+    plan_responses,
+    tell_owners,
 )
 from activities.rollback import (
     close_rollback,
@@ -107,6 +115,14 @@ ACTIVITIES = (
     share_scoring,
     submit_scoring,
     record_scored,
+    plan_monitoring,
+    submit_monitoring,
+    record_judged,
+    plan_responses,
+    tell_owners,
+    announce_drift,
+    drift_question,
+    close_incident,
     environment_question,
     release_question,
     open_question,

@@ -133,6 +133,7 @@ def _request(id: str, question: Question, policy: ApprovalPolicy, fleet: Fleet) 
         escalation=added.people,
         stand_ins=(*asked.stand_ins, *added.stand_ins),
         evidence=question.evidence,
+        asked=question.asked,
     )
 
 

@@ -9,8 +9,8 @@ from busbar.clients.audit import Audit
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
 from busbar.domain.circuits import Circuit, CircuitKey, Fleet
-from busbar.domain.policies import Stage
-from busbar.domain.refresh import CutoffMove, due_by_age, due_by_schedule, sentence
+from busbar.domain.policies import GateName, Stage
+from busbar.domain.refresh import CutoffMove, asked_for, due_by_age, due_by_schedule, sentence
 from busbar.domain.steps import Refreshed, RefreshRun
 from busbar.fleet.repository import CONFIG, fleet_at, training_head
 
@@ -40,7 +40,7 @@ def refresh_cutoffs(
         id=f"refresh-{hashlib.sha256(after).hexdigest()[:16]}",
         kind="refresh",
         subject=branch,
-        actor=f"schedule {request.stage}" if request.stage else "refresh",
+        actor=_actor(request),
         sentence=message.partition("\n")[0],
         details={"moves": [move.sentence for move in moves], "due": request.due},
     )
@@ -50,6 +50,8 @@ def refresh_cutoffs(
 
 def _due(request: RefreshRun, fleet: Fleet, records: Records) -> tuple[CutoffMove, ...]:
     newest = _newest(fleet.circuits, records)
+    if request.circuits:
+        return asked_for(fleet.circuits, newest, request.circuits)
     if request.stage is None:
         return due_by_age(fleet.circuits, newest, fleet.policies.refresh)
     schedule = fleet.policies.schedules.get(request.stage)
@@ -70,7 +72,15 @@ def _newest(circuits: Iterable[Circuit], records: Records) -> dict[CircuitKey, d
     return {key: min(found, at_most) for key, found in latest.items() if found}
 
 
+def _actor(request: RefreshRun) -> str:
+    if request.circuits:
+        return f"gate {GateName.DRIFT_RETRAIN}"
+    return f"schedule {request.stage}" if request.stage else "refresh"
+
+
 def _cause(request: RefreshRun, fleet: Fleet) -> str:
+    if request.cause:
+        return request.cause
     if request.stage:
         return f"the schedule of {request.stage} is due"
     return f"readings are more than {fleet.policies.refresh.max_age_days} days newer"

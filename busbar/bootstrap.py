@@ -17,6 +17,7 @@ CLIENTS = {
     "releases": ("busbar.clients.releases", "Releases"),
     "approvals": ("busbar.clients.approvals", "Approvals"),
     "audit": ("busbar.clients.audit", "Audit"),
+    "drifts": ("busbar.clients.drifts", "Drifts"),
     "evidence": ("busbar.clients.evidence", "Evidence"),
     "ledger": ("busbar.clients.ledger", "Ledger"),
     "events": ("busbar.clients.event_grid", "Events"),

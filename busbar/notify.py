@@ -3,6 +3,7 @@
 from busbar import pages
 from busbar.domain.approval import Dossier, NoticeKind
 from busbar.domain.circuits import Person
+from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord
 from busbar.domain.release import ReleaseSet
 from busbar.domain.steps import LongRunning
@@ -46,3 +47,8 @@ def long_running_mail(request: LongRunning, board_url: str = "") -> Letter:
 def run_finished_mail(run: RunRecord, circuits: tuple[CircuitRecord, ...], board_url: str) -> Letter:
     """Tells the requester how a run ended."""
     return pages.mail_run_finished(run, circuits, board_url)
+
+
+def drift_mail(stage: Stage, day: str, told: tuple[str, ...], board_url: str) -> Letter:
+    """Tells an owner what is new about their circuits in service: drift, broken readings, unsound forecasts."""
+    return pages.mail_drift(stage, day, told, board_url)

@@ -47,6 +47,8 @@ class Settings:
     public_url: str
     sensor_table: str
     forecast_table: str
+    error_table: str
+    drift_table: str
     raw_location: str
     easy_auth: bool
     repository_token: str = field(repr=False)
@@ -74,6 +76,8 @@ class Settings:
             sensor_table=environment.get("BUSBAR_SENSOR_TABLE") or _delta("sensors", account, "readings"),
             forecast_table=environment.get("BUSBAR_FORECAST_TABLE")
             or _delta("predictions", account, "forecasts"),
+            error_table=environment.get("BUSBAR_ERROR_TABLE") or _delta("predictions", account, "errors"),
+            drift_table=environment.get("BUSBAR_DRIFT_TABLE") or _delta("predictions", account, "drift"),
             repository_token=_text(environment, "BUSBAR_REPOSITORY_TOKEN"),
             webhook_secret=_text(environment, "BUSBAR_WEBHOOK_SECRET"),
             approval_key=_approval_key(environment),

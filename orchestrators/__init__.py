@@ -3,8 +3,10 @@
 from orchestrators.approval import approval
 from orchestrators.deploy_circuit import deploy_circuit
 from orchestrators.deploy_release import deploy_release, deploy_wave, take_back_wave
+from orchestrators.drift_response import drift_response
 from orchestrators.evidence import gather_evidence
 from orchestrators.merge_readings import merge_readings
+from orchestrators.monitoring import monitor_circuits, monitor_stage, score_days
 from orchestrators.promote_models import promote_environment, promote_model, promote_models
 from orchestrators.recovery import clean_up
 from orchestrators.release_journey import release_journey
@@ -36,4 +38,8 @@ ORCHESTRATORS = (
     clean_up,
     score_stage,
     score_circuit,
+    score_days,
+    monitor_stage,
+    monitor_circuits,
+    drift_response,
 )

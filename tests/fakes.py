@@ -17,6 +17,8 @@ from busbar.domain.approval import ApprovalRequest, Dossier, Notice, Vote
 from busbar.domain.audit import EMPTY, Entry, Head, chained
 from busbar.domain.changes import ConfigChange
 from busbar.domain.circuits import CircuitKey, Person
+from busbar.domain.drift import DriftRecord
+from busbar.domain.drift_plan import DriftPlan, Incident
 from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable, VersionConflict
 from busbar.domain.events import JobStatus
 from busbar.domain.evidence import EvidenceNote
@@ -59,6 +61,7 @@ class FakeRecords(_Fake):
     _runs: dict[str, RunRecord] = field(default_factory=dict[str, RunRecord])
     _merges: dict[str, MergeRecord] = field(default_factory=dict[str, MergeRecord])
     _schedules: dict[Stage, str] = field(default_factory=dict[Stage, str])
+    _scored: dict[Stage, str] = field(default_factory=dict[Stage, str])
     _releases: dict[str, ReleaseSet] = field(default_factory=dict[str, ReleaseSet])
     _offers: dict[Stage, dict[str, Offer]] = field(default_factory=dict[Stage, dict[str, Offer]])
 
@@ -152,6 +155,14 @@ class FakeRecords(_Fake):
         self._reach()
         self._schedules[stage] = due
 
+    def scored_until(self, stage: Stage) -> str | None:
+        self._reach()
+        return self._scored.get(stage)
+
+    def save_scored_until(self, stage: Stage, day: str) -> None:
+        self._reach()
+        self._scored[stage] = day
+
     def save_merge(self, record: MergeRecord) -> None:
         self._reach()
         self._merges[record.id] = record
@@ -174,6 +185,81 @@ class FakeRecords(_Fake):
         """The release set that was offered last; a repeated offer is not a later one."""
         self._reach()
         return next(reversed(self._offers.get(stage, {}).values()), None)
+
+
+@dataclass
+class FakeDrifts(_Fake):
+    _records: dict[tuple[Stage, CircuitKey], DriftRecord] = field(
+        default_factory=dict[tuple[Stage, CircuitKey], DriftRecord]
+    )
+    _incidents: dict[str, Incident] = field(default_factory=dict[str, Incident])
+    _plans: dict[str, DriftPlan] = field(default_factory=dict[str, DriftPlan])
+    reports: dict[tuple[Stage, CircuitKey, str], dict[str, Any]] = field(
+        default_factory=dict[tuple[Stage, CircuitKey, str], dict[str, Any]]
+    )
+    plots: dict[tuple[Stage, CircuitKey, str], bytes] = field(
+        default_factory=dict[tuple[Stage, CircuitKey, str], bytes]
+    )
+
+    def record(self, stage: Stage, key: CircuitKey) -> DriftRecord | None:
+        self._reach()
+        return self._records.get((stage, key))
+
+    def records(self, stage: Stage | None = None) -> list[DriftRecord]:
+        self._reach()
+        return [record for (at, _), record in sorted(self._records.items()) if stage in (None, at)]
+
+    def change_record(
+        self, stage: Stage, key: CircuitKey, change: Callable[[DriftRecord | None], DriftRecord]
+    ) -> DriftRecord:
+        self._reach()
+        self._records[stage, key] = change(self._records.get((stage, key)))
+        return self._records[stage, key]
+
+    def add_incident(self, incident: Incident) -> None:
+        self._reach()
+        self._incidents.setdefault(incident.id, incident)
+
+    def incident(self, id: str) -> Incident | None:
+        self._reach()
+        return self._incidents.get(id)
+
+    def incidents(self, stage: Stage | None = None) -> list[Incident]:
+        """Newest first."""
+        self._reach()
+        kept = [one for one in self._incidents.values() if stage in (None, one.stage)]
+        return sorted(kept, key=lambda one: (one.opened, one.id), reverse=True)
+
+    def change_incident(self, id: str, change: Callable[[Incident], Incident]) -> Incident:
+        self._reach()
+        if id not in self._incidents:
+            raise NotFound(f"incident {id} is not on record")
+        self._incidents[id] = change(self._incidents[id])
+        return self._incidents[id]
+
+    def save_report(self, stage: Stage, key: CircuitKey, day: str, report: dict[str, Any]) -> None:
+        self._reach()
+        self.reports[stage, key, day] = report
+
+    def report(self, stage: Stage, key: CircuitKey, day: str) -> dict[str, Any] | None:
+        self._reach()
+        return self.reports.get((stage, key, day))
+
+    def save_plot(self, stage: Stage, key: CircuitKey, day: str, svg: bytes) -> None:
+        self._reach()
+        self.plots[stage, key, day] = svg
+
+    def plot(self, stage: Stage, key: CircuitKey, day: str) -> bytes | None:
+        self._reach()
+        return self.plots.get((stage, key, day))
+
+    def save_plan(self, run: str, plan: DriftPlan) -> None:
+        self._reach()
+        self._plans[run] = plan
+
+    def plan(self, run: str) -> DriftPlan | None:
+        self._reach()
+        return self._plans.get(run)
 
 
 @dataclass
@@ -735,6 +821,19 @@ class FakeMachineLearning(_Fake):
     ) -> None:
         inputs = {"component": component, "release": release, "compute": compute}
         self._submit(Stage.DEV, name, tags, inputs)
+
+    def submit_monitoring(
+        self,
+        name: str,
+        *,
+        component: str,
+        circuits: str,
+        literals: Mapping[str, str | float],
+        compute: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        inputs = {"component": component, "circuits": circuits, "compute": compute}
+        self._submit(Stage.DEV, name, tags, inputs | dict(literals))
 
     def _submit(self, place: str, name: str, tags: Mapping[str, str], inputs: Mapping[str, Any]) -> None:
         self._reach()

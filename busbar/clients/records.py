@@ -58,7 +58,7 @@ class Records:
                 raise NotFound(f"circuit {key} has no record: it was never planned")
             return replace(record, **changes)
 
-        return _change(CircuitRecord, self._circuits, (key.plant_id, key.circuit_id), changed)
+        return change_row(CircuitRecord, self._circuits, (key.plant_id, key.circuit_id), changed)
 
     def deployments(self, stage: Stage | None = None) -> list[DeploymentRecord]:
         return _read_all(DeploymentRecord, self._deployments, stage)
@@ -77,7 +77,7 @@ class Records:
         `change` is called again where somebody else was faster. What it raises leaves the record as it is; raises
         `TemporarilyUnavailable` when others keep changing it.
         """
-        return _change(DeploymentRecord, self._deployments, (stage, str(key)), change)
+        return change_row(DeploymentRecord, self._deployments, (stage, str(key)), change)
 
     def scorings(self, stage: Stage | None = None) -> list[ScoringRecord]:
         return _read_all(ScoringRecord, self._scorings, stage)
@@ -113,6 +113,14 @@ class Records:
     def save_schedule(self, stage: Stage, due: str) -> None:
         self._schedules.upsert("schedule", stage, json.dumps(due))
 
+    def scored_until(self, stage: Stage) -> str | None:
+        """The newest day (ISO 8601) whose daily scoring was started; `None` before the first time."""
+        row = self._schedules.get("scoring", stage)
+        return None if row is None else json.loads(row.body)
+
+    def save_scored_until(self, stage: Stage, day: str) -> None:
+        self._schedules.upsert("scoring", stage, json.dumps(day))
+
     def save_release(self, release: ReleaseSet) -> None:
         """Keep a release set for good; the same one again is fine."""
         self._blobs.write_once(_RELEASES, f"{release.id}.json", _text(release).encode())
@@ -144,7 +152,9 @@ class Records:
         return from_wire(Offer, latest["offer"]) if latest else None
 
 
-def _change[T, R](type_: type[T], table: Table, place: tuple[str, str], change: Callable[[T | None], R]) -> R:
+def change_row[T, R](
+    type_: type[T], table: Table, place: tuple[str, str], change: Callable[[T | None], R]
+) -> R:
     """Read, change, write under the entity tag; again where somebody changed the row in between."""
     for _ in range(_ATTEMPTS):
         row = table.get(*place)

@@ -48,6 +48,15 @@ class EvidenceLink:
 
 
 @dataclass(frozen=True)
+class AskedCircuit:
+    """A circuit in question where there is no release set: why, in a sentence, and the page that shows it."""
+
+    key: CircuitKey
+    sentence: str
+    address: str
+
+
+@dataclass(frozen=True)
 class ApprovalRequest:
     """What is asked, of whom, until when. `digest` binds the decision to what was shown.
 
@@ -55,7 +64,8 @@ class ApprovalRequest:
     `release_id` names the evidence, where there is a release set of `circuits` circuits; `excluded` are those that an
     earlier gate's approvers left out, so that `digest` is that of `release.without(excluded)`; `evidence` is what
     else there is to see. From `escalate_at` on `escalation` may vote as well as `approvers`; `stand_ins` says who of
-    either is asked in somebody's place. Times are ISO 8601, UTC; without `asked_at` nobody is reminded.
+    either is asked in somebody's place. `asked` are the circuits in question without a release set. Times are
+    ISO 8601, UTC; without `asked_at` nobody is reminded.
     """
 
     id: str
@@ -76,6 +86,7 @@ class ApprovalRequest:
     escalation: tuple[Person, ...] = ()
     stand_ins: tuple[StandIn, ...] = ()
     evidence: tuple[EvidenceLink, ...] = ()
+    asked: tuple[AskedCircuit, ...] = ()
 
     def person(self, object_id: str) -> Person | None:
         """Who is, or will be, asked."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from busbar.domain.policies import Stage
+
 ZERO_COMMIT = "0" * 40
 
 
@@ -10,6 +12,7 @@ class EventType(StrEnum):
     """Types of the events that Busbar publishes to its own topic."""
 
     REPOSITORY_PUSHED = "Busbar.RepositoryPushed"
+    DRIFT_DETECTED = "Busbar.DriftDetected"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,15 @@ class RepositoryPushed:
     @property
     def deleted(self) -> bool:
         return self.after == ZERO_COMMIT
+
+
+@dataclass(frozen=True)
+class DriftDetected:
+    """Circuits of a stage drift, and people are to be asked: what about stands in the incident."""
+
+    incident: str
+    stage: Stage
+    sentence: str
 
 
 class JobStatus(StrEnum):

@@ -1,6 +1,7 @@
 """Every name Busbar gives to something in Azure. A job's name and an instance's id are the idempotency key."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from busbar.domain.circuits import CircuitKey
@@ -136,6 +137,30 @@ def approval_requests(gate: GateName, identity: str) -> str:
 
 def scoring_run(stage: Stage, day: date, suffix: str = "") -> str:
     return f"score-{stage}-{day.isoformat()}{suffix and '-' + suffix}"
+
+
+def scoring_days(stage: Stage, day: date) -> str:
+    """The daily run: scores what was missed up to a day, and looks at it."""
+    return f"daily-{stage}-{day.isoformat()}"
+
+
+def monitoring_run(stage: Stage, day: date, suffix: str = "") -> str:
+    return f"monitor-{stage}-{day.isoformat()}{suffix and '-' + suffix}"
+
+
+def monitoring_job(run: str, number: int) -> str:
+    """The orchestration and the job that look at one chunk of a stage's circuits."""
+    return f"{run}-{number}"
+
+
+def drift_incident(stage: Stage, day: str, run: str, circuits: Iterable[CircuitKey]) -> str:
+    """The same circuits in the same monitoring run are the same incident, and the same response to it."""
+    digest = hashlib.sha256(",".join((run, *map(str, circuits))).encode()).hexdigest()[:8]
+    return f"drift-{stage}-{day}-{digest}"
+
+
+def drift_response(incident: str) -> str:
+    return f"respond-{incident}"
 
 
 def endpoint(key: CircuitKey, stage: Stage, workspace_id: str) -> str:

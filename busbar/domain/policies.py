@@ -232,8 +232,31 @@ class SchedulePolicy:
 
 
 @dataclass(frozen=True)
+class MonitoringPolicy:
+    """Which stages are scored and looked at daily, and what is asked for when circuits drift.
+
+    Of days missed in an outage the newest `catch_up_days` are made up for. A job looks at `circuits_per_job` circuits.
+    No retrain of a circuit is asked for within `cooldown_days` of the last answer, nor more than `retrains_a_day` and
+    `retrains_a_week` circuits in the fleet. From `plant_wide` circuits on a plant that drifts is asked about once.
+    """
+
+    stages: tuple[Stage, ...] = (Stage.PROD,)
+    catch_up_days: int = 7
+    circuits_per_job: int = 25
+    cooldown_days: int = 14
+    retrains_a_day: int = 10
+    retrains_a_week: int = 30
+    plant_wide: int = 3
+
+
+@dataclass(frozen=True)
 class AlertPolicy:
-    """Limits beyond which a deployed circuit is an alert: shares in [0, 1], milliseconds, percentages."""
+    """Limits beyond which a deployed circuit is an alert: shares in [0, 1], milliseconds, percentages.
+
+    `model_drift`: by how much rolling errors may exceed those of training; beyond it the verdict is model drift.
+    `data_drift`: how far (KS distance) readings may lie from those trained on; beyond it, where the shift is real and
+    lasts, the verdict is data drift.
+    """
 
     model_drift: float = 0.10
     data_drift: float = 0.15
@@ -280,6 +303,7 @@ class Policies:
     readings: ReadingsPolicy = ReadingsPolicy()
     refresh: RefreshPolicy = RefreshPolicy()
     schedules: Mapping[Stage, SchedulePolicy] = field(default_factory=dict[Stage, SchedulePolicy])
+    monitoring: MonitoringPolicy = MonitoringPolicy()
 
     def asks(self, stage: Stage) -> GateName | None:
         """The gate to pass before a deployment to the stage, if it asks anybody."""

@@ -169,7 +169,7 @@ def _own(served: Served | DeploymentRecord) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ScoringRecord:
-    """A circuit's latest scoring run in a stage."""
+    """A circuit's latest scoring run in a stage; `problem` says why its forecasts may not be relied on, if so."""
 
     key: CircuitKey
     stage: Stage
@@ -179,6 +179,7 @@ class ScoringRecord:
     rows: int
     updated_at: str
     reason: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,14 @@ def due_by_schedule(
     )
 
 
+def asked_for(
+    circuits: Iterable[Circuit], newest: Mapping[CircuitKey, datetime], wanted: Iterable[CircuitKey]
+) -> tuple[CutoffMove, ...]:
+    """Those of the wanted circuits that have a newer whole day than their cutoff date."""
+    keys = set(wanted)
+    return tuple(_moves((circuit for circuit in circuits if circuit.key in keys), newest))
+
+
 def last_due(policy: SchedulePolicy, now: datetime) -> datetime:
     """When the schedule was last due: the same moment however often, and however late, it is asked for."""
     hour, minute = map(int, policy.at.split(":"))

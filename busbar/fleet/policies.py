@@ -15,6 +15,7 @@ from busbar.domain.policies import (
     BranchAction,
     EnvironmentPolicy,
     GateName,
+    MonitoringPolicy,
     Policies,
     PropagationPolicy,
     QuotaPolicy,
@@ -92,6 +93,7 @@ def read_policies(
         readings=ReadingsPolicy(**_set(root.readings)),
         refresh=RefreshPolicy(**_set(root.refresh)),
         schedules={stage: SchedulePolicy(**item.model_dump()) for stage, item in root.schedules.items()},
+        monitoring=_over(MonitoringPolicy(), root.monitoring),
     )
 
 

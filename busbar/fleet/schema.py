@@ -211,6 +211,16 @@ class RefreshItem(Strict):
     max_age_days: int | None = Field(None, ge=1, le=3650)
 
 
+class MonitoringItem(Strict):
+    stages: list[Annotated[Stage, Field(strict=False)]] = [Stage.PROD]
+    catch_up_days: int = Field(7, ge=1, le=31)
+    circuits_per_job: int = Field(25, ge=1, le=200)
+    cooldown_days: int = Field(14, ge=1, le=365)
+    retrains_a_day: int = Field(10, ge=0, le=1000)
+    retrains_a_week: int = Field(30, ge=0, le=5000)
+    plant_wide: int = Field(3, ge=2, le=1000)
+
+
 class ScheduleItem(Strict):
     every: Annotated[Every, Field(strict=False)]
     at: str = Field("02:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
@@ -238,6 +248,7 @@ class PipelineFile(Strict):
     readings: ReadingsItem = ReadingsItem()  # pyright: ignore[reportCallIssue]  # all have defaults
     refresh: RefreshItem = RefreshItem()  # pyright: ignore[reportCallIssue]  # all have defaults
     schedules: dict[Annotated[Stage, Field(strict=False)], ScheduleItem] = {}
+    monitoring: MonitoringItem = MonitoringItem()  # pyright: ignore[reportCallIssue]  # all have defaults
 
 
 class RampItem(Strict):

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from busbar.domain.errors import BadRequest
-from busbar.domain.events import EventType, RepositoryPushed
+from busbar.domain.events import DriftDetected, EventType, RepositoryPushed
+from busbar.domain.policies import Stage
 from busbar.inbound import envelope, fields
 
 
@@ -16,9 +17,9 @@ def event_id(push: RepositoryPushed) -> str:
     return f"push-{hashlib.sha256(fact.encode()).hexdigest()[:32]}"
 
 
-def to_event_data(push: RepositoryPushed) -> dict[str, Any]:
-    """What `Busbar.RepositoryPushed` carries; `read_push_event` reads it back."""
-    return asdict(push)
+def to_event_data(fact: RepositoryPushed | DriftDetected) -> dict[str, Any]:
+    """What `Busbar.RepositoryPushed` or `Busbar.DriftDetected` carries; the functions below read it back."""
+    return asdict(fact)
 
 
 def read_push_event(event: Mapping[str, Any]) -> RepositoryPushed:
@@ -33,4 +34,19 @@ def read_push_event(event: Mapping[str, Any]) -> RepositoryPushed:
         after=fields.commit(data, "after", "data.after"),
         requester=fields.text(data, "requester", "data.requester"),
         forced=fields.boolean(data, "forced", "data.forced"),
+    )
+
+
+def read_drift_event(event: Mapping[str, Any]) -> DriftDetected:
+    """The incident in a `Busbar.DriftDetected` event; raises `BadRequest` naming the field."""
+    if (found := envelope.event_type(event)) != EventType.DRIFT_DETECTED:
+        raise BadRequest("eventType", f"{found} is not {EventType.DRIFT_DETECTED}")
+    data = envelope.event_data(event)
+    stage = fields.text(data, "stage", "data.stage")
+    if stage not in set(Stage):
+        raise BadRequest("data.stage", f"{stage!r} is not one of {', '.join(Stage)}")
+    return DriftDetected(
+        incident=fields.text(data, "incident", "data.incident"),
+        stage=Stage(stage),
+        sentence=fields.text(data, "sentence", "data.sentence"),
     )

@@ -10,7 +10,7 @@ from busbar.pages.documents import (
     message,
     run,
 )
-from busbar.pages.mails import Letter, mail_approval, mail_long_running, mail_run_finished
+from busbar.pages.mails import Letter, mail_approval, mail_drift, mail_long_running, mail_run_finished
 from busbar.pages.merges import merge, merges
 from busbar.pages.releases import (
     ReleaseLine,
@@ -43,6 +43,7 @@ __all__ = [
     "content_security_policy",
     "control",
     "mail_approval",
+    "mail_drift",
     "mail_long_running",
     "mail_run_finished",
     "merge",

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from busbar.domain.approval import NoticeKind, count, eligible
 from busbar.domain.circuits import CircuitKey
-from busbar.domain.policies import GateName
+from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import CircuitRecord, RunRecord
 from busbar.domain.training import Verdict
 from busbar.pages import evidence
@@ -101,4 +101,12 @@ def mail_run_finished(run: RunRecord, circuits: Sequence[CircuitRecord], board_u
         trained=[record for record in ordered if record.verdict is Verdict.TRAINED],
         stopped=[record for record in ordered if record.verdict in (Verdict.GATED_OUT, Verdict.QUARANTINED)],
         link=f"{board_url.rstrip('/')}/",
+    )
+
+
+def mail_drift(stage: Stage, day: str, told: Sequence[str], board_url: str) -> Letter:
+    """Tells an owner what is new about their circuits on a day, a sentence each."""
+    more = f", and {len(told) - 1} more" if len(told) > 1 else ""
+    return _letter(
+        "drift", f"{told[0]}{more}", stage=stage, day=day, told=told, link=f"{board_url.rstrip('/')}/drift"
     )

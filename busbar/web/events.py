@@ -42,6 +42,12 @@ def receive(
                 ledger,
                 lambda: _pushed(push, orchestrations, ledger, repository, records),
             )
+        if event.get("eventType") == EventType.DRIFT_DETECTED:
+            drift = busbar_events.read_drift_event(event)
+            response = names.drift_response(drift.incident)
+            return _once(
+                drift.incident, ledger, lambda: _start(orchestrations, "drift_response", response, drift)
+            )
         return _job_changed(event, orchestrations)
     except BadRequest as error:
         return f"refused {event.get('eventType')} {event.get('id')}: {error}"

@@ -5,23 +5,32 @@ import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from busbar.clients.event_grid import Events
 from busbar.clients.ledger import Ledger
 from busbar.clients.repositories import Repository
 from busbar.domain import names
 from busbar.domain.circuits import parse_keys
+from busbar.domain.drift import missed_days
 from busbar.domain.errors import BadRequest, ConfigurationError, NotFound, TemporarilyUnavailable
 from busbar.domain.events import ZERO_COMMIT, EventType, RepositoryPushed
-from busbar.domain.policies import Stage, TrainingPolicy
-from busbar.domain.steps import MergeRun, ScoringRun, TrainingRun
+from busbar.domain.policies import Policies, Stage
+from busbar.domain.steps import DailyRun, MergeRun, MonitoringRun, ScoringRun, TrainingRun
 from busbar.fleet.repository import fleet_at
 from busbar.inbound.busbar_events import event_id, to_event_data
 from busbar.inbound.fields import json_object
 from busbar.settings import Settings
 from busbar.web.events import Orchestrations
 from busbar.web.reply import Reply
+
+
+class ScoringDays(Protocol):
+    """The newest day whose daily scoring was started, by stage; `None` before the first time."""
+
+    def scored_until(self, stage: Stage) -> str | None: ...
+    def save_scored_until(self, stage: Stage, day: str) -> None: ...
+
 
 log = logging.getLogger("busbar")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -72,24 +81,43 @@ def yesterday() -> date:
 def start_scoring(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:
     """POST /api/scorings {"stage": "prod", "day": "2025-12-09"}: by default prod, and yesterday."""
     fields = _fields(body)
-    try:
-        stage = Stage(_text(fields, "stage", Stage.PROD))
-    except ValueError as error:
-        raise BadRequest("stage", f"not one of {', '.join(Stage)}") from error
-    day = _day(_text(fields, "day", yesterday().isoformat()))
+    stage, day = _stage(fields), _day(_text(fields, "day", yesterday().isoformat()))
     return _score(stage, day, orchestrations, repository, suffix=f"{datetime.now(UTC):%H%M%S}")
 
 
-def score_on_schedule(orchestrations: Orchestrations, *, repository: Repository) -> Reply:
-    """The timer's scoring: prod, yesterday."""
-    return _score(Stage.PROD, yesterday(), orchestrations, repository)
+def start_monitoring(body: bytes, orchestrations: Orchestrations) -> Reply:
+    """POST /api/monitorings {"stage": "prod", "day": "2025-12-09", "circuits": "AUTO"}: look at a day, once more."""
+    fields = _fields(body)
+    stage, day = _stage(fields), _day(_text(fields, "day", yesterday().isoformat()))
+    named = parse_keys(_text(fields, "circuits", "AUTO"))
+    id = names.monitoring_run(stage, day, f"{datetime.now(UTC):%H%M%S}")
+    return _started("monitor_stage", id, MonitoringRun(id, stage, day, named), orchestrations)
+
+
+def score_on_schedule(
+    orchestrations: Orchestrations, *, repository: Repository, records: ScoringDays
+) -> list[str]:
+    """Start the daily run of each stage that is scored daily, with the days that were missed; gives back their ids.
+
+    The first look of all is about yesterday alone: what was before there was a Busbar was not missed.
+    """
+    policies, started = _policies(repository), list[str]()
+    for stage in policies.monitoring.stages:
+        days = missed_days(records.scored_until(stage), yesterday(), policies.monitoring.catch_up_days)
+        if not days:
+            continue
+        id = names.scoring_days(stage, days[0])
+        orchestrations.start("score_days", id, DailyRun(stage, days, policies.training))
+        records.save_scored_until(stage, days[0].isoformat())
+        started.append(id)
+    return started
 
 
 def _score(
-    stage: Stage, day: date, orchestrations: Orchestrations, repository: Repository, suffix: str = ""
+    stage: Stage, day: date, orchestrations: Orchestrations, repository: Repository, suffix: str
 ) -> Reply:
-    """Score a day; the timer's run of a day has the day's own id, a repeat by hand one with the time in it."""
-    run = ScoringRun(stage, day, _limits(repository))
+    """Score a day by hand: the timer's run of a day has the day's own id, this one has the time in it."""
+    run = ScoringRun(stage, day, _policies(repository).training)
     return _started("score_stage", names.scoring_run(stage, day, suffix), run, orchestrations)
 
 
@@ -104,13 +132,13 @@ def _default_head(repository: Repository) -> str:
     return head
 
 
-def _limits(repository: Repository) -> TrainingPolicy:
-    """Deadlines and parallelism as the default branch says; scoring goes on though that be unreadable."""
+def _policies(repository: Repository) -> Policies:
+    """Stages, deadlines and parallelism as the default branch says; scoring goes on though that be unreadable."""
     try:
-        return fleet_at(repository, _default_head(repository)).policies.training
+        return fleet_at(repository, _default_head(repository)).policies
     except (ConfigurationError, NotFound) as error:
         log.warning("scoring runs with the default limits: %s", error)
-        return TrainingPolicy()
+        return Policies()
 
 
 def announce_lost_pushes(
@@ -160,6 +188,13 @@ def _commit(fields: Mapping[str, Any], repository: Repository) -> str:
     if ref not in heads and not _COMMIT.fullmatch(ref):
         raise BadRequest("ref", f"{ref!r} is neither a branch nor a whole commit (40 hex digits)")
     return heads.get(ref, ref)
+
+
+def _stage(fields: Mapping[str, Any]) -> Stage:
+    try:
+        return Stage(_text(fields, "stage", Stage.PROD))
+    except ValueError as error:
+        raise BadRequest("stage", f"not one of {', '.join(Stage)}") from error
 
 
 def _day(text: str) -> date:

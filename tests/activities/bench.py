@@ -25,6 +25,8 @@ from tests.fakes import (
     FakeApprovals,
     FakeAudit,
     FakeBlobs,
+    FakeDrifts,
+    FakeEvents,
     FakeEvidence,
     FakeMachineLearning,
     FakeMail,
@@ -88,6 +90,8 @@ class Bench:
     blobs: FakeBlobs = field(default_factory=FakeBlobs)
     records: FakeRecords = field(default_factory=FakeRecords)
     evidence: FakeEvidence = field(default_factory=FakeEvidence)
+    drifts: FakeDrifts = field(default_factory=FakeDrifts)
+    events: FakeEvents = field(default_factory=FakeEvents)
     releases: FakeReleases = field(default_factory=FakeReleases)
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     mail: FakeMail = field(default_factory=FakeMail)
@@ -118,7 +122,8 @@ class Bench:
     def snapshot(self) -> Mapping[str, Any]:
         """Everything that anybody could see of the clients; of a commit's statuses the last."""
         stores = {name: store for name, store in vars(self).items() if name not in ("repository", "settings")}
-        return copy.deepcopy(stores | {"statuses": self.repository.shown()})
+        events = {event.id: event for event in self.events.published}  # readers drop a repeat by its id
+        return copy.deepcopy(stores | {"events": events, "statuses": self.repository.shown()})
 
     # --- what is there before the activity in question -----------------------------------------------------
 

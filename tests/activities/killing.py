@@ -18,6 +18,8 @@ CLIENTS = (
     "reports",
     "audit",
     "releases",
+    "drifts",
+    "events",
 )
 MANY = 100
 

@@ -36,6 +36,7 @@ from activities.models import (
     settle_circuit,
     share_model,
 )
+from activities.monitoring import plan_monitoring, record_judged, submit_monitoring
 from activities.monitors import ensure_monitor
 from activities.notifications import notify_long_running, notify_run_ended
 from activities.plan import decide_training, read_fleet
@@ -53,6 +54,13 @@ from activities.releases import (
     open_release,
     supersede_older,
 )
+from activities.responses import (
+    announce_drift,
+    close_incident,
+    drift_question,
+    plan_responses,
+    tell_owners,
+)
 from activities.rollback import (
     close_rollback,
     note_releases,
@@ -68,7 +76,7 @@ from activities.serving import activate_deployment, create_deployment, look_at_d
 from busbar.domain import names
 from busbar.domain.agenda import Action, agenda
 from busbar.domain.approval import ApprovalRequest
-from busbar.domain.events import JobStatus
+from busbar.domain.events import DriftDetected, JobStatus
 from busbar.domain.evidence import EvidenceNote, EvidenceStatus
 from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import GateName, Policies, Stage, TrainingPolicy
@@ -88,6 +96,7 @@ from busbar.domain.steps import (
     DataPinned,
     DataRequest,
     DeploymentState,
+    DriftResponding,
     EnvironmentPromotion,
     EnvironmentRegistration,
     EvaluationRequest,
@@ -95,6 +104,7 @@ from busbar.domain.steps import (
     EvidenceResult,
     FleetCheck,
     Halted,
+    IncidentEnd,
     JobRef,
     JobState,
     Journey,
@@ -105,6 +115,10 @@ from busbar.domain.steps import (
     MergeRun,
     ModelPromotion,
     ModelRequest,
+    MonitoringChunk,
+    MonitoringPlan,
+    MonitoringResult,
+    MonitoringRun,
     PartScoring,
     PlanRequest,
     Promotion,
@@ -143,6 +157,7 @@ from tests.activities.bench import (
     training,
 )
 from tests.activities.killing import killed_at_every_call
+from tests.domain.drifts import finding, report
 from tests.fakes import NOON
 
 JOB = JobRef(Stage.DEV, pin().job)
@@ -180,6 +195,34 @@ def prepared(bench: Bench) -> Bench:
         bench.ml.write_file(Stage.DEV, f"jobs/{job}/summary.json", json.dumps(SUMMARY).encode())
     bench.run(register_model, ModelRequest(training(), JOB, PASSED))
     return bench
+
+
+LOOK = MonitoringRun("look", Stage.DEV, date(2025, 12, 9))
+
+
+def looked(bench: Bench) -> MonitoringChunk:
+    """A circuit that has drifted by the report of the job that looked at it."""
+    reports = [report(finding("data drift"))]
+    bench.ml.write_file(Stage.DEV, "jobs/look-1/reports.json", json.dumps(reports).encode())
+    bench.ml.write_file(Stage.DEV, "jobs/look-1/plots/PLANT1-CIRC1.svg", b"<svg/>")
+    return MonitoringChunk(LOOK, "look-1", COMMIT, bench.policies(), (CIRC1,))
+
+
+def drifting(bench: Bench) -> DriftResponding:
+    bench.run(record_judged, MonitoringResult(looked(bench), JobState("look-1", JobStatus.COMPLETED)))
+    return DriftResponding(LOOK, MonitoringPlan(COMMIT, bench.policies(), ((CIRC1,),)))
+
+
+def planned(bench: Bench) -> DriftResponding:
+    responding = drifting(bench)
+    bench.run(plan_responses, responding)
+    return responding
+
+
+def detected(bench: Bench) -> DriftDetected:
+    planned(bench)
+    (incident,) = bench.drifts.incidents()
+    return DriftDetected(incident.id, incident.stage, incident.sentence)
 
 
 def deployed(bench: Bench) -> Bench:
@@ -426,6 +469,14 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     share_scoring: lambda bench: deployed(bench) and SCORING,
     submit_scoring: part,
     record_scored: scored,
+    plan_monitoring: lambda bench: deployed(bench) and LOOK,
+    submit_monitoring: lambda bench: deployed(bench) and looked(bench),
+    record_judged: lambda bench: MonitoringResult(looked(bench), JobState("look-1", JobStatus.COMPLETED)),
+    plan_responses: drifting,
+    tell_owners: lambda bench: planned(bench),
+    announce_drift: lambda bench: planned(bench).run.stage,
+    drift_question: lambda bench: detected(bench),
+    close_incident: lambda bench: IncidentEnd(detected(bench).incident, "approved by ml-lead", commit=COMMIT),
     environment_question: lambda bench: EnvironmentPromotion(RUN, REGISTERED, bench.policies()),
     release_question: lambda bench: ReleaseQuestion(bench.release(pin()), GateName.PROD_DEPLOYMENT),
     open_question: lambda bench: Question(
@@ -472,7 +523,7 @@ def test_a_second_run_changes_nothing_and_answers_the_same(bench: Bench, activit
 EFFECTS = [activity for activity in ACTIVITIES if activity not in (
     read_fleet, decide_training, look_at_job, evaluate_gates, look_in_registry, plan_deployment,
     look_at_deployment, list_deployed, environment_question, release_question, open_question, count_votes,
-    less_superseded, lacks,
+    less_superseded, lacks, plan_monitoring,
     look_at_deployment, list_deployed, share_scoring, measure_step, environment_question, release_question, count_votes,
 )]  # fmt: skip
 

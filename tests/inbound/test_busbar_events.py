@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from busbar.domain.errors import BadRequest
-from busbar.domain.events import ZERO_COMMIT, RepositoryPushed
-from busbar.inbound.busbar_events import event_id, read_push_event, to_event_data
+from busbar.domain.events import ZERO_COMMIT, DriftDetected, RepositoryPushed
+from busbar.domain.policies import Stage
+from busbar.inbound.busbar_events import event_id, read_drift_event, read_push_event, to_event_data
 
 PUSH = RepositoryPushed("plants/fleet", "develop", ZERO_COMMIT, "c" * 40, "data-scientist", forced=True)
 
@@ -66,3 +67,36 @@ def test_arbitrary_json_raises_nothing_but_bad_request(anything: Any, changes: d
             assert isinstance(read_push_event(candidate), RepositoryPushed)
         except BadRequest as error:
             assert error.field  # noqa: PT017  # BadRequest is one of two right answers
+
+
+# --- drift --------------------------------------------------------------------------------------------------
+
+DRIFT = DriftDetected("drift-prod-2025-12-09-1a2b3c4d", Stage.PROD, "PLANT1/CIRC1: data drift")
+
+
+def drift_event(**changes: Any) -> dict[str, Any]:
+    return {
+        "eventType": "Busbar.DriftDetected",
+        "data": json.loads(json.dumps(to_event_data(DRIFT))) | changes,
+    }
+
+
+def test_drift_there_and_back():
+    assert read_drift_event(drift_event()) == DRIFT
+
+
+@pytest.mark.parametrize(
+    ("given_event", "field"),
+    [
+        (event({}), "eventType"),
+        ({"eventType": "Busbar.DriftDetected"}, "data"),
+        (drift_event(incident=""), "data.incident"),
+        (drift_event(incident=7), "data.incident"),
+        (drift_event(stage="production"), "data.stage"),
+        (drift_event(sentence=None), "data.sentence"),
+    ],
+)
+def test_a_wrong_drift_event_names_the_field(given_event: dict[str, Any], field: str):
+    with pytest.raises(BadRequest) as error:
+        read_drift_event(given_event)
+    assert error.value.field == field

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from busbar.domain.errors import TemporarilyUnavailable
-from busbar.domain.events import ZERO_COMMIT, EventType, RepositoryPushed
+from busbar.domain.events import ZERO_COMMIT, DriftDetected, EventType, RepositoryPushed
 from busbar.domain.policies import Stage
 from busbar.domain.records import Offer
 from busbar.domain.release import ReleaseSet
@@ -242,6 +242,29 @@ JOBS = [
 def test_a_job_wakes_who_waits_for_it(desk: Desk, event: dict[str, Any], woken: list[tuple[str, str]]):
     desk.receive(event)
     assert desk.hub.woken == woken
+    assert desk.hub.started == {}
+
+
+# --- drift --------------------------------------------------------------------------------------------------
+
+DRIFT = DriftDetected("drift-prod-2025-12-09-1a2b3c4d", Stage.PROD, "PLANT1/CIRC1: data drift")
+DRIFT_EVENT = {"eventType": EventType.DRIFT_DETECTED, "id": DRIFT.incident, "data": to_event_data(DRIFT)}
+
+
+def test_drift_starts_one_response_however_often_it_is_told(desk: Desk):
+    response = f"respond-{DRIFT.incident}"
+    assert desk.receive(DRIFT_EVENT) == f"started {response}"
+    assert desk.receive(DRIFT_EVENT) == f"{DRIFT.incident} was handled before"
+    assert desk.hub.started == {response: ("drift_response", DRIFT)}
+
+
+def test_drift_told_after_a_crash_does_not_start_twice(desk: Desk):
+    desk.hub.start("drift_response", f"respond-{DRIFT.incident}", DRIFT)
+    assert desk.receive(DRIFT_EVENT) == f"already started respond-{DRIFT.incident}"
+
+
+def test_a_wrong_drift_event_is_refused_and_not_asked_for_again(desk: Desk):
+    assert "data.stage" in desk.receive(DRIFT_EVENT | {"data": {"incident": "drift-1", "stage": "moon"}})
     assert desk.hub.started == {}
 
 

@@ -141,11 +141,47 @@ def test_a_scoring_by_hand_does_not_take_the_timers_id(score: Operation, hub: Hu
     assert re.fullmatch(r"score-test-2025-12-09-\d{6}", by_hand)
 
 
-def test_the_timers_scoring_has_the_days_own_id(hub: Hub, repository: FakeRepository):
-    operations.score_on_schedule(hub, repository=repository)  # type: ignore[arg-type] - a fake of its shape
+@dataclass
+class Scored:
+    """Until which day the daily run has seen to a stage."""
+
+    until: dict[Stage, str] = field(default_factory=dict[Stage, str])
+
+    def scored_until(self, stage: Stage) -> str | None:
+        return self.until.get(stage)
+
+    def save_scored_until(self, stage: Stage, day: str) -> None:
+        self.until[stage] = day
+
+
+def daily(hub: Hub, repository: FakeRepository, records: Scored) -> list[str]:
+    return operations.score_on_schedule(hub, repository=repository, records=records)  # type: ignore[arg-type] - fakes
+
+
+@pytest.mark.parametrize(
+    ("down_for", "made_up_for"), [(None, 1), (1, 1), (3, 3), (7, 7), (40, 7)], ids=lambda days: str(days)
+)
+def test_the_daily_run_makes_up_for_missed_days_the_newest_first(
+    hub: Hub, repository: FakeRepository, down_for: int | None, made_up_for: int
+):
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    [(_, instance, run)] = hub.started
-    assert (instance, run.stage) == (f"score-prod-{yesterday}", Stage.PROD)
+    records = Scored()
+    if down_for:
+        records.save_scored_until(Stage.PROD, (yesterday - timedelta(days=down_for)).isoformat())
+    assert daily(hub, repository, records) == [f"daily-prod-{yesterday}"]
+    [(orchestrator, instance, run)] = hub.started
+    assert (orchestrator, instance, run.stage) == ("score_days", f"daily-prod-{yesterday}", Stage.PROD)
+    assert run.days == tuple(yesterday - timedelta(days=back) for back in range(made_up_for))
+    assert daily(hub, repository, records) == []
+    assert len(hub.started) == 1
+
+
+def test_a_look_by_hand_is_another_run_than_the_days_own(hub: Hub):
+    given = body(stage="test", day="2025-12-09", circuits="PLANT1/CIRC1")
+    orchestrator, run = started(operations.start_monitoring(given, hub), hub)
+    assert (orchestrator, run.stage, run.day) == ("monitor_stage", Stage.TEST, date(2025, 12, 9))
+    assert (run.named, run.respond) == ((CircuitKey("PLANT1", "CIRC1"),), True)
+    assert re.fullmatch(r"monitor-test-2025-12-09-\d{6}", run.id)
 
 
 # --- wrong ------------------------------------------------------------------------------------------------
@@ -208,6 +244,13 @@ def test_a_wrong_scoring_names_the_field_and_starts_nothing(
     score: Operation, hub: Hub, content: bytes, named: str
 ):
     refused(lambda: score(content), named, hub)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"), [*SCORINGS, (body(circuits="PLANT1"), "circuits")], ids=shortened
+)
+def test_a_wrong_look_names_the_field_and_starts_nothing(hub: Hub, content: bytes, named: str):
+    refused(lambda: operations.start_monitoring(content, hub), named, hub)
 
 
 def refused(ask: Callable[[], Reply], named: str, hub: Hub) -> None:

@@ -1,4 +1,4 @@
-"""Jobs that look at models: the evidence notebook of a release set."""
+"""Jobs that look at models: the evidence notebook of a release set, and a day of what a stage serves."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,42 @@ class Checks(Jobs):
             for output, file in (("notebook", "evidence.ipynb"), ("page", "evidence.html")):
                 place = datastore_uri(job_output(name, file))
                 setattr(job.outputs, output, Output(type="uri_file", path=place))
+            return job
+
+        self._submit(name, tags, build)
+
+    def submit_monitoring(
+        self,
+        name: str,
+        *,
+        component: str,
+        circuits: str,
+        literals: Mapping[str, str | float],
+        compute: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        """Start a look at many circuits in dev, unless a job of that name is there.
+
+        `component` is `name:version`, `circuits` a path in the datastore, `literals` further inputs. Outputs land in
+        `jobs/<name>/`: `reports.json`, `plots/`.
+        """
+        from azure.ai.ml import Input, Output
+        from azure.ai.ml.dsl import pipeline
+
+        def build() -> "Job":
+            monitor: Any = self._client(Stage.DEV).components.get(*split_version(component))
+
+            def looking() -> dict[str, Any]:  # the SDK cannot submit a registered command by itself
+                step = monitor(circuits=Input(type="uri_file", path=datastore_uri(circuits)), **literals)
+                return {"reports": step.outputs.reports, "plots": step.outputs.plots}
+
+            job: Any = pipeline(looking)()
+            job.name, job.display_name, job.experiment_name = name, name, "monitoring"
+            job.settings.default_compute, job.tags = compute, dict(tags)
+            job.outputs.reports = Output(
+                type="uri_file", path=datastore_uri(job_output(name, "reports.json"))
+            )
+            job.outputs.plots = Output(type="uri_folder", path=datastore_uri(job_output(name, "plots")))
             return job
 
         self._submit(name, tags, build)

@@ -4,6 +4,15 @@ from busbar.domain.steps.approvals import Question, Reminder
 from busbar.domain.steps.evidence import EvidenceRequest, EvidenceResult
 from busbar.domain.steps.journeys import Journey, JourneyEnd, ReleaseEnd, Visit, Visited
 from busbar.domain.steps.merges import Merged, MergeResult, MergeRun
+from busbar.domain.steps.monitoring import (
+    DailyRun,
+    DriftResponding,
+    IncidentEnd,
+    MonitoringChunk,
+    MonitoringPlan,
+    MonitoringResult,
+    MonitoringRun,
+)
 from busbar.domain.steps.ramps import (
     Bake,
     FleetCheck,
@@ -89,10 +98,12 @@ __all__ = [
     "CommitState",
     "ComponentsRegistration",
     "ComponentsRequest",
+    "DailyRun",
     "DataPinned",
     "DataRequest",
     "DeploymentPlan",
     "DeploymentState",
+    "DriftResponding",
     "EnvironmentPromotion",
     "EnvironmentRegistration",
     "Evaluation",
@@ -102,6 +113,7 @@ __all__ = [
     "FleetCheck",
     "FleetRead",
     "Halted",
+    "IncidentEnd",
     "JobRef",
     "JobState",
     "JobWait",
@@ -115,6 +127,10 @@ __all__ = [
     "Merged",
     "ModelPromotion",
     "ModelRequest",
+    "MonitoringChunk",
+    "MonitoringPlan",
+    "MonitoringResult",
+    "MonitoringRun",
     "MoveBatch",
     "PartScoring",
     "PlanRequest",

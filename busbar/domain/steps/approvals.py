@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from busbar.domain.agenda import Due
-from busbar.domain.approval import ApprovalRequest, EvidenceLink
+from busbar.domain.approval import ApprovalRequest, AskedCircuit, EvidenceLink
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName, Policies
 
@@ -15,7 +15,8 @@ class Question:
     `identity` names it and `digest` is its content: together they are the request, so that the same question is asked
     once and changed content is another question. `subject` and `summary` say it in words. Who is asked stands in
     `config/` at `commit`; `requester` started it and may not decide it. `evidence` is what there is to look at beside
-    the circuits of `release_id`, of which `circuits` are in question and `excluded` are not.
+    the circuits of `release_id`, of which `circuits` are in question and `excluded` are not; without a release set
+    `asked` are the circuits in question.
     """
 
     gate: GateName
@@ -30,6 +31,7 @@ class Question:
     release_id: str | None = None
     circuits: int = 0
     excluded: tuple[CircuitKey, ...] = ()
+    asked: tuple[AskedCircuit, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,13 @@ class RefreshRun:
 
     With a `stage` its schedule is due, and its circuits move (of dev: all), whatever their age. `due` is when, ISO
     8601: the instance's id carries it. Without a stage, circuits move whose readings are much newer.
+    With `circuits` these move, whatever their age, for a `cause` in words.
     """
 
     stage: Stage | None = None
     due: str = ""
+    circuits: tuple[CircuitKey, ...] = ()
+    cause: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""A look at a day of what a stage serves: jobs for many circuits each, then one decision about all of them."""
+
+from activities.monitoring import plan_monitoring, record_judged, submit_monitoring
+from activities.responses import announce_drift, plan_responses, tell_owners
+from busbar.domain import names
+from busbar.domain.events import JobStatus
+from busbar.domain.steps import (
+    DailyRun,
+    DriftResponding,
+    JobState,
+    JobWait,
+    MonitoringChunk,
+    MonitoringResult,
+    MonitoringRun,
+    ScoringRun,
+)
+from busbar.wire import Context, StepFailed, Steps, call, child, children
+from orchestrators.scoring import score_stage
+from orchestrators.waiting import wait_for_job
+
+
+def score_days(ctx: Context, request: DailyRun) -> Steps[str]:
+    """Score what was missed, the newest first: its forecasts are needed now. Look at the days in their order: what
+    lasts is seen by the days before. People are asked about the newest alone."""
+    stage = request.stage
+    for day in request.days:
+        run = ScoringRun(stage, day, request.policy)
+        try:
+            yield from child(ctx, score_stage, run, names.scoring_run(stage, day))
+        except StepFailed as failure:
+            ctx.set_custom_status(f"{day} could not be scored: {failure}")
+    said = ""
+    for day in sorted(request.days):
+        id = names.monitoring_run(stage, day)
+        run = MonitoringRun(id, stage, day, respond=day == max(request.days))
+        said = yield from child(ctx, monitor_stage, run, id)
+    return said
+
+
+def monitor_stage(ctx: Context, request: MonitoringRun) -> Steps[str]:
+    """Look at every circuit that the stage serves; then decide once, tell owners, and announce what to ask."""
+    plan = yield from call(ctx, plan_monitoring, request)
+    if plan.problem:
+        return plan.problem
+    chunks = [
+        (job, MonitoringChunk(request, job, plan.commit, plan.policies, circuits))
+        for number, circuits in enumerate(plan.chunks, 1)
+        for job in (names.monitoring_job(request.id, number),)
+    ]
+    yield from children(ctx, monitor_circuits, chunks, plan.policies.training.max_parallel)
+    if not request.respond:
+        return f"{request.day} was looked at; nobody is asked about a day that is past"
+    responding = DriftResponding(request, plan)
+    sentence = yield from call(ctx, plan_responses, responding)
+    yield from call(ctx, tell_owners, responding)
+    yield from call(ctx, announce_drift, request.stage)
+    return sentence
+
+
+def monitor_circuits(ctx: Context, request: MonitoringChunk) -> Steps[None]:
+    """One job for the chunk; where it fails, its circuits are not judged, and say why."""
+    try:
+        job = yield from call(ctx, submit_monitoring, request)
+        state = yield from wait_for_job(ctx, JobWait(job, request.policies.training), "")
+    except StepFailed as failure:
+        state = JobState(request.job, JobStatus.FAILED, str(failure))
+    yield from call(ctx, record_judged, MonitoringResult(request, state))
