@@ -16,6 +16,7 @@ from localazure.service import STORAGE_ACCOUNT, STORAGE_KEY
 from localazure.tls import Certificates
 
 START_SECONDS = 60.0
+KEEP_ALIVE_SECONDS = 120  # as Azure does: another connection costs a client 50 ms of its processor, for TLS
 
 
 class AzuriteError(RuntimeError):
@@ -110,7 +111,11 @@ def azurite_command(folder: Path, ports: Ports, certificates: Certificates) -> l
     listen = [
         argument
         for service in ("blob", "queue", "table")
-        for argument in (f"--{service}Host", "127.0.0.1", f"--{service}Port", str(getattr(ports, service)))
+        for argument in (
+            *(f"--{service}Host", "127.0.0.1"),
+            *(f"--{service}Port", str(getattr(ports, service))),
+            *(f"--{service}KeepAliveTimeout", str(KEEP_ALIVE_SECONDS)),
+        )
     ]
     tls = ["--cert", str(certificates.certificate), "--key", str(certificates.key), "--oauth", "basic"]
     return [

@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
+from localazure.machine_learning.arm import CLOUD
 from localazure.service import Runtime
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+(?::[a-z_]+)?)\}")  # JSON in a value has quotes after its braces
@@ -17,8 +18,11 @@ class UnknownPlaceholderError(ValueError):
 def environment(runtime: Runtime) -> dict[str, str]:
     """The variables of the Azure SDKs, of localazure itself, and the app's settings with placeholders filled in."""
     azure, bundle = runtime.addresses.azure, str(runtime.ca_bundle)
+    # azure-ai-ml asks for the cloud's metadata before every operation: without TLS that costs next to nothing.
+    metadata = f"{runtime.addresses.pages or azure}/metadata/endpoints?api-version=2019-05-01"
     return {
-        "ARM_CLOUD_METADATA_URL": f"{azure}/metadata/endpoints?api-version=2019-05-01",
+        "ARM_CLOUD_METADATA_URL": metadata,
+        "AZUREML_CURRENT_CLOUD": CLOUD,
         "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{azure}/",
         "IDENTITY_ENDPOINT": f"{azure}/msi/token",
         "IDENTITY_HEADER": runtime.secrets["identity_header"],

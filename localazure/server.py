@@ -14,7 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-from localazure.azurite import START_SECONDS, create_containers
+from localazure.azurite import KEEP_ALIVE_SECONDS, START_SECONDS, create_containers
 from localazure.email import Email
 from localazure.event_grid import EventGrid
 from localazure.faults import Faults
@@ -114,7 +114,12 @@ async def serve(runtime: Runtime) -> None:
     runtime = replace(runtime, faults=Faults(runtime.state / "faults.db"))
     certificates = ensure_certificates(runtime.state)
     app, ports = application(runtime, services(runtime)), runtime.config.ports
-    options: dict[str, Any] = {"host": "127.0.0.1", "access_log": False, "timeout_graceful_shutdown": 2}
+    options: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "access_log": False,
+        "timeout_graceful_shutdown": 2,
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+    }
     keys = {"ssl_certfile": certificates.certificate, "ssl_keyfile": certificates.key}
     secure = uvicorn.Server(uvicorn.Config(app, port=ports.azure, **keys, **options))
     plain = _Beside(uvicorn.Config(app, port=ports.pages, lifespan="off", **options))

@@ -12,6 +12,8 @@ from localazure.machine_learning.routing import WORKSPACE, Call, Json, Scope, an
 from localazure.service import STORAGE_ACCOUNT, STORAGE_KEY
 from localazure.web import azure_error
 
+CLOUD = "LocalAzure"
+
 _PROVIDER = "providers/Microsoft.MachineLearningServices"
 _SUBSCRIPTION = f"/subscriptions/{{subscription}}/{_PROVIDER}"
 _GROUP = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/{_PROVIDER}"
@@ -50,7 +52,7 @@ class Arm:
 
     def cloud_metadata(self, call: Call) -> Json:
         return {
-            "name": "LocalAzure",
+            "name": CLOUD,
             "portal": f"{self._azure}/",
             "resourceManager": f"{self._azure}/",
             "authentication": {"loginEndpoint": f"{self._azure}/", "tenant": self._config.tenant_id},
