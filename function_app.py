@@ -21,6 +21,7 @@ from busbar.web import (
     operations,
     plots,
     releases,
+    retention,
     rollbacks,
     schedules,
     webhooks,
@@ -142,6 +143,16 @@ def show_merge(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(merges.one)(req.route_params["id"], req.headers))
 
 
+@app.route(route="retention", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_retention(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(retention.page)())
+
+
+@app.route(route="retention/{id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_retention_report(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(retention.one)(req.route_params["id"]))
+
+
 @app.route(route="audit", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def show_audit(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(audit.page)(req.params, req.headers))
@@ -233,6 +244,18 @@ def control_run(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) ->
     return respond(lambda: bind(controls.control)(id, action, req.get_body(), Orchestrations(client)))
 
 
+@app.route(route="api/retention", methods=["POST"])
+@app.durable_client_input(client_name="client")
+def start_retention(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    return respond(lambda: bind(retention.start)(req.get_body(), Orchestrations(client)))
+
+
+@app.route(route="api/retention/{id}", methods=["GET"])
+@app.durable_client_input(client_name="client")
+def read_retention(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    return respond(lambda: bind(retention.report_json)(req.route_params["id"], Orchestrations(client)))
+
+
 @app.route(route="api/rollbacks", methods=["GET"])
 def plan_rollbacks(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(rollbacks.preview)(req.params))
@@ -286,6 +309,12 @@ def merge_every_three_hours(timer: func.TimerRequest, client: df.SyncDurableFunc
 def refresh_on_schedule(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:
     for run in bind(schedules.start_due)(Orchestrations(client)):
         log.info("%s is due: its circuits' cutoff dates move", run)
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 30 4 * * 0")
+@app.durable_client_input(client_name="client")
+def look_at_retention(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:
+    log.info("%s looks at what may be purged", bind(retention.look_weekly)(Orchestrations(client)))
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 0 2 * * *")

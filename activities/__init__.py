@@ -52,6 +52,7 @@ from activities.responses import (
     plan_responses,
     tell_owners,
 )
+from activities.retention import close_retention, plan_retention, purge_batch, survey_holdings
 from activities.rollback import (
     close_rollback,
     note_releases,
@@ -107,6 +108,10 @@ ACTIVITIES = (
     withdraw_candidate,
     judge_fleet,
     take_back,
+    survey_holdings,
+    plan_retention,
+    purge_batch,
+    close_retention,
     settle_cancelled,
     close_questions,
     stop_jobs,

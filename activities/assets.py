@@ -150,14 +150,18 @@ def _record_without_data(key: CircuitKey, reason: str, run: TrainingRun, records
 
 
 def _pin(circuit: Circuit, newest: int | None, ml: MachineLearning, settings: Settings) -> PinnedData:
-    """Read the asset back if it exists; another Delta version for the same cutoff is another revision."""
+    """Read the asset back if it exists; another Delta version for the same cutoff is another revision.
+
+    So is one that retention has purged: nothing keeps its Delta version from being vacuumed.
+    """
     name, revision = names.data_asset(circuit.key), 1
     while True:
         version = names.data_version(circuit.cutoff_date, revision)
         delta = ml.pinned(name, version)
         if delta is None:
             return _create_data(circuit, name, version, newest, ml, settings)
-        if circuit.delta_version in (None, delta):
+        there = ml.has_file(Stage.DEV, f"{names.mltable_folder(name, version, delta)}/MLTable")
+        if there and circuit.delta_version in (None, delta):
             return PinnedData(circuit.key, name, version, delta, circuit.cutoff_date.isoformat())
         revision += 1
 

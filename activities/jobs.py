@@ -58,6 +58,11 @@ def look_at_job(request: JobRef, *, ml: MachineLearning) -> JobState:
     return state or JobState(request.name, JobStatus.FAILED, f"{request.name} is not in the workspace")
 
 
+def purged(job: JobState, output: str, ml: MachineLearning) -> bool:
+    """Whether a job is only on record: it completed, and retention took its files since."""
+    return job.status is JobStatus.COMPLETED and not ml.has_file(Stage.DEV, output)
+
+
 def cancel_job(request: JobRef, *, ml: MachineLearning) -> None:
     """Ask Azure ML to cancel; a job that has ended stays as it is."""
     ml.cancel(request.place, request.name)
@@ -80,6 +85,8 @@ def _free_or_own(training: CircuitTraining, attempt: str, ml: MachineLearning) -
         if job is None:
             return name, False
         if job.tags.get("run") != training.run.id:
+            continue
+        if purged(job, f"jobs/{name}/metrics.json", ml):
             continue
         left = training.run.attempt > 1 and job.status not in (JobStatus.FAILED, JobStatus.CANCELED)
         if left or job.tags.get("attempt") == attempt:

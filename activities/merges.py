@@ -6,6 +6,7 @@ from itertools import count
 
 from activities.assets import MERGE
 from activities.clock import now
+from activities.jobs import purged
 from activities.sources import ENVIRONMENT, component_files, read_versioned
 from busbar.clients.blobs import Blobs
 from busbar.clients.machine_learning import MachineLearning
@@ -23,7 +24,7 @@ from busbar.fleet.render import raw_mapping_file
 from busbar.fleet.repository import fleet_at
 from busbar.settings import Settings
 
-RAW = "raw"
+RAW, REPORT = "raw", "report.json"
 
 
 def submit_merge(
@@ -70,7 +71,7 @@ def record_merge(request: MergeResult, *, ml: MachineLearning, records: Records)
     run, state = request.run, request.state
     record = MergeRecord(state.name, run.id, run.commit, state.started_at or now(), _error(request))
     if state.status is JobStatus.COMPLETED:
-        report = json.loads(ml.read_file(Stage.DEV, job_output(state.name, "report.json")))
+        report = json.loads(ml.read_file(Stage.DEV, job_output(state.name, REPORT)))
         try:
             record = read_report(state.name, run.id, run.commit, report)
         except KeyError as error:
@@ -92,10 +93,13 @@ def _pinned(fleet: Fleet, ml: MachineLearning) -> str:
 
 
 def _first_unfailed(state: str, ml: MachineLearning) -> tuple[str, bool]:
-    """The first attempt that has not failed, and whether it is there already."""
+    """The first attempt that has neither failed nor been purged, and whether it is there already."""
     for attempt in count(1):
         name = names.merge_job(state, attempt)
         job = ml.job(Stage.DEV, name)
-        if job is None or job.status not in (JobStatus.FAILED, JobStatus.CANCELED):
-            return name, job is not None
+        if job is None:
+            return name, False
+        if job.status in (JobStatus.FAILED, JobStatus.CANCELED) or purged(job, job_output(name, REPORT), ml):
+            continue
+        return name, True
     raise AssertionError("count() does not end")

@@ -14,6 +14,7 @@ from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
 from busbar.domain.release_record import ReleaseRecord
+from busbar.domain.steps import RetentionReport
 
 TIMEOUT_SECONDS = 30.0
 NOT_FOUND = 404
@@ -269,6 +270,19 @@ class Api:
         """Let what was rolled back be deployed again; the sentence of it."""
         wish = {"stage": stage, "scope": scope, "reason": reason, "requester": by}
         return str(self._call("POST", "/api/lifts", wish | {"all": everything})["sentence"])
+
+    def look_at_retention(self, place: str, by: str) -> str:
+        """Find out what may be purged, everywhere or in a place; the report's id."""
+        return self._start("/api/retention", stage=place, requester=by)
+
+    def purge(self, report: str, by: str) -> str:
+        """Purge what a report showed and nothing refers to by now either; the id of the purge's own report."""
+        return self._start("/api/retention", apply=report, requester=by)
+
+    def retention_report(self, id: str) -> RetentionReport | None:
+        """A report, `None` while it is not written yet."""
+        document = self._call("GET", f"/api/retention/{quote(id, safe='')}")
+        return from_wire(RetentionReport, document) if "run" in document else None
 
     def releases(self, *, after: str = "", limit: int = 50) -> ReleasePage:
         """Release sets, newest first; those older than `after`."""

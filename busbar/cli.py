@@ -10,6 +10,7 @@ from busbar.commands.audit import audit
 from busbar.commands.console import LOCAL_URL, Key, Ref, Url, ask, show, started, table
 from busbar.commands.merges import merge, merges
 from busbar.commands.releases import releases
+from busbar.commands.retention import retention
 from busbar.commands.rollback import drill, lift, rollback
 from busbar.commands.runs import cancel, pause, resume, retry
 from busbar.domain.policies import Stage
@@ -22,6 +23,7 @@ app.command()(audit)
 app.command()(merge)
 app.command()(merges)
 app.add_typer(releases, name="releases")
+app.command()(retention)
 app.command()(rollback)
 app.command()(drill)
 app.command()(lift)

@@ -10,6 +10,7 @@ from orchestrators.monitoring import monitor_circuits, monitor_stage, score_days
 from orchestrators.promote_models import promote_environment, promote_model, promote_models
 from orchestrators.recovery import clean_up
 from orchestrators.release_journey import release_journey
+from orchestrators.retention import purge_batches, retention
 from orchestrators.rollback import move_circuit, move_circuits, rollback
 from orchestrators.scheduled_refresh import scheduled_refresh
 from orchestrators.scoring import score_circuit, score_stage
@@ -42,4 +43,6 @@ ORCHESTRATORS = (
     monitor_stage,
     monitor_circuits,
     drift_response,
+    retention,
+    purge_batches,
 )

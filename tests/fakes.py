@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
 from ruamel.yaml import YAML
 
-from busbar.clients.machine_learning import ModelState
+from busbar.clients.machine_learning import Kept, ModelState
 from busbar.clients.machine_learning.workspaces import require_same
 from busbar.codec import to_wire
 from busbar.domain.approval import ApprovalRequest, Dossier, Notice, Vote
@@ -300,6 +301,10 @@ class FakeReleases(_Fake):
     def keep_pin(self, pin: Pin) -> None:
         self._reach()
         self._pins[pin.key, pin.model_version] = pin
+
+    def pins(self) -> list[Pin]:
+        self._reach()
+        return list(self._pins.values())
 
     def pin(self, key: CircuitKey, version: str) -> Pin | None:
         self._reach()
@@ -697,6 +702,7 @@ class FakeMachineLearning(_Fake):
     """Workspaces and registry as dictionaries, each by its place first. What is started is there at once, except:
 
     jobs wait in the queue until `ended` says otherwise, and the registry shows a model after `propagation` looks.
+    `made` says when something was, by (model, data or job; place; name; version): at `NOON` if it does not.
     """
 
     propagation: int = 0
@@ -725,6 +731,10 @@ class FakeMachineLearning(_Fake):
     )
     defaults: dict[tuple[Stage, str], str] = field(default_factory=dict[tuple[Stage, str], str])
     monitors: dict[tuple[Stage, str], Monitor] = field(default_factory=dict[tuple[Stage, str], Monitor])
+    archived: set[tuple[str, str, str, str]] = field(default_factory=set[tuple[str, str, str, str]])
+    made: dict[tuple[str, str, str, str], datetime] = field(
+        default_factory=dict[tuple[str, str, str, str], datetime]
+    )
     _looks: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int], compare=False)
 
     def ended(self, place: str, name: str, status: JobStatus = JobStatus.COMPLETED, error: str = "") -> None:
@@ -741,6 +751,56 @@ class FakeMachineLearning(_Fake):
         if (stage, path) not in self.files:
             raise NotFound(f"cannot read blob {path} of {stage}")
         return self.files[stage, path]
+
+    def has_file(self, stage: Stage, path: str) -> bool:
+        self._reach()
+        return (stage, path) in self.files
+
+    def delete_files(self, stage: Stage, folder: str) -> None:
+        self._reach()
+        for key in [key for key in self.files if key[0] == stage and key[1].startswith(f"{folder}/")]:
+            del self.files[key]
+
+    def kept_models(self, place: str, names: Iterable[str]) -> list[Kept]:
+        self._reach()
+        wanted = set(names)
+        return [
+            self._kept(("model", place, name, version), model.tags)
+            for (at, name, version), model in self.registered_models.items()
+            if at == place and name in wanted and ("model", place, name, version) not in self.archived
+        ]
+
+    def kept_data(self, names: Iterable[str]) -> list[Kept]:
+        self._reach()
+        wanted = set(names)
+        return [
+            self._kept(("data", "dev", name, version), tags)
+            for (name, version), tags in self.data.items()
+            if name in wanted and ("data", "dev", name, version) not in self.archived
+        ]
+
+    def kept_jobs(self, stage: Stage) -> list[Kept]:
+        self._reach()
+        return [
+            replace(self._kept(("job", place, name, ""), job.state.tags), status=job.state.status)
+            for (place, name), job in self.jobs.items()
+            if place == stage and ("job", place, name, "") not in self.archived
+        ]
+
+    def archive_model(self, place: str, name: str, version: str) -> None:
+        self._reach()
+        self.archived.add(("model", place, name, version))
+
+    def archive_data(self, name: str, version: str) -> None:
+        self._reach()
+        self.archived.add(("data", "dev", name, version))
+
+    def archive_job(self, stage: Stage, name: str) -> None:
+        self._reach()
+        self.archived.add(("job", stage, name, ""))
+
+    def _kept(self, what: tuple[str, str, str, str], tags: Mapping[str, str]) -> Kept:
+        return Kept(what[2], self.made.get(what, datetime.fromisoformat(NOON)), what[3], tags)
 
     def data_uri(self, stage: Stage) -> str:
         self._reach()

@@ -3,11 +3,11 @@
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from inspect import signature
 from threading import Thread
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,7 +19,17 @@ from busbar import bootstrap
 from localazure.functions_host.http.templates import Template, decoded
 
 KEY = "function-key"
-_RUNNING = SimpleNamespace(runtime_status=OrchestrationStatus.RUNNING)
+
+
+@dataclass(frozen=True)
+class State:
+    """An orchestration that goes on, as the durable client tells it."""
+
+    instance_id: str
+    name: str
+    runtime_status: OrchestrationStatus = OrchestrationStatus.RUNNING
+    serialized_custom_status: str | None = None
+    created_at: datetime = datetime(2025, 12, 9, 12, tzinfo=UTC)
 
 
 @dataclass
@@ -31,7 +41,10 @@ class DurableClient:
     woken: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     def get_orchestration_state(self, instance_id: str) -> Any:
-        return _RUNNING if instance_id in self.running else self.started.get(instance_id)
+        if instance_id in self.running:
+            return State(instance_id, "")
+        known = self.started.get(instance_id)
+        return State(instance_id, known[0]) if known else None
 
     def raise_orchestration_event(self, instance_id: str, event: str) -> None:
         self.woken.append((instance_id, event))

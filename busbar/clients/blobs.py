@@ -84,6 +84,15 @@ class Blobs:
         with translated(f"look for blob {container}/{path}"):
             return bool(self._service.get_blob_client(container, path).exists())
 
+    def delete_below(self, container: str, prefix: str) -> None:
+        """Delete every blob under `prefix`; no error where there is none."""
+        for name, _ in reversed(self.names(container, prefix)):  # what is in a folder goes before the folder
+            try:
+                with translated(f"delete blob {container}/{name}"):
+                    self._service.get_blob_client(container, name).delete_blob()
+            except NotFound:
+                continue  # somebody else deleted it meanwhile
+
     def latest_delta_version(self, container: str, table: str) -> int | None:
         """The newest version in a Delta table's log, `None` where there is no table at that path."""
         found = (

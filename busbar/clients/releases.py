@@ -88,6 +88,10 @@ class Releases:
         row = self._pins.get(str(key), version)
         return None if row is None else from_wire(Pin, json.loads(row.body))
 
+    def pins(self) -> list[Pin]:
+        """What made every model that was ever registered."""
+        return [from_wire(Pin, json.loads(row.body)) for row in self._pins.query()]
+
     def _row(self, id: str) -> Row | None:
         found = self._index.get(_PARTITION, _id(id))
         return self._index.get(_PARTITION, json.loads(found.body)["key"]) if found else None

@@ -1,6 +1,7 @@
 """Every name Busbar gives to something in Azure. A job's name and an instance's id are the idempotency key."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
 
@@ -10,6 +11,15 @@ from busbar.domain.policies import GateName, Stage
 TRAINING_COMPONENT = "training_pipeline"
 SCORING_COMPONENT = "scoring_pipeline"
 MERGE_COMPONENT = "etl_merge"
+
+_CIRCUIT = r"[A-Za-z][A-Za-z0-9]{0,15}-[A-Za-z][A-Za-z0-9]{0,15}"
+_OWN_JOB = re.compile(
+    rf"train-{_CIRCUIT}-[0-9a-f]{{12}}-a\d+"
+    r"|merge-[0-9a-f]{12}-a\d+"
+    r"|evidence-r-[0-9a-f]{12}"
+    rf"|score-(dev|test|prod)-\d{{4}}-\d\d-\d\d(-\d{{6}})?-{_CIRCUIT}(--candidate)?"
+    r"|[A-Za-z0-9-]+--bake\d+-a\d+-(candidate|champion)"
+)
 
 
 def build(version: str, environment_version: str) -> str:
@@ -34,7 +44,17 @@ def data_asset(key: CircuitKey) -> str:
 
 def mltable_folder(asset: str, version: str, delta_version: int) -> str:
     """Where the MLTable file of a data asset lies in the dev workspace's datastore."""
-    return f"mltable/{asset}/{version}/delta-{delta_version}"
+    return f"{data_folder(asset, version)}/delta-{delta_version}"
+
+
+def data_folder(asset: str, version: str) -> str:
+    """Where all of a data asset's version lies in the dev workspace's datastore."""
+    return f"mltable/{asset}/{version}"
+
+
+def job_folders(job: str) -> tuple[str, ...]:
+    """Where a job's files lie in its workspace's datastore: what it put out, and what a merge is told."""
+    return (f"jobs/{job}", f"merges/{job}")
 
 
 def data_version(cutoff: date, revision: int = 1) -> str:
@@ -71,6 +91,21 @@ def waiting_for(job: str) -> str | None:
 def merge_job(digest: str, attempt: int) -> str:
     """A merge of raw files: one job for one state of the raw container."""
     return f"merge-{digest}-a{attempt}"
+
+
+def own_job(name: str) -> bool:
+    """Whether Busbar named a job so: a workspace may hold other people's, which are not ours to purge."""
+    return _OWN_JOB.fullmatch(name) is not None
+
+
+def retention_run(moment: datetime, *, weekly: bool = False) -> str:
+    """`retention-2026-11-21`, the week's; one by hand has the minute in it: the same within a minute is the same."""
+    return f"retention-{moment:%Y-%m-%d}" if weekly else f"retention-{moment:%Y-%m-%dT%H%M}"
+
+
+def purge_run(report: str) -> str:
+    """The purge of what a report of retention showed: the same report is applied once."""
+    return f"purge-{report}"
 
 
 def refresh_run(stage: Stage, due: datetime) -> str:

@@ -188,6 +188,13 @@ class RetentionPolicy:
 
 
 @dataclass(frozen=True)
+class PurgePolicy:
+    """Whether the weekly look at retention purges what it finds; else it only reports it."""
+
+    apply: bool = False
+
+
+@dataclass(frozen=True)
 class ReadingsPolicy:
     """The Delta table of readings: for how many days a version stays readable that no data asset pins."""
 
@@ -304,6 +311,7 @@ class Policies:
     refresh: RefreshPolicy = RefreshPolicy()
     schedules: Mapping[Stage, SchedulePolicy] = field(default_factory=dict[Stage, SchedulePolicy])
     monitoring: MonitoringPolicy = MonitoringPolicy()
+    retention: PurgePolicy = PurgePolicy()
 
     def asks(self, stage: Stage) -> GateName | None:
         """The gate to pass before a deployment to the stage, if it asks anybody."""

@@ -1,13 +1,13 @@
 """What a fleet keeps, for how long, and why: nothing that something kept still needs is ever purged."""
 
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from busbar.domain import names
-from busbar.domain.policies import Stage
+from busbar.domain.policies import RetentionPolicy, Stage
 from busbar.domain.records import CircuitRecord
 from busbar.domain.release import Pin, ReleaseSet
 from busbar.domain.wording import counted
@@ -19,9 +19,17 @@ class Kind(StrEnum):
     """What is kept, in the order of purging: of two kinds only the earlier ever needs the later."""
 
     MODEL = "model"
-    DATA_ASSET = "data asset"
     JOB = "job"
+    DATA_ASSET = "data asset"
 
+
+PLACES = (
+    (Kind.MODEL, Stage.DEV.value),
+    (Kind.MODEL, REGISTRY),
+    (Kind.DATA_ASSET, Stage.DEV.value),
+    *((Kind.JOB, stage.value) for stage in Stage),
+)
+"""What is kept where."""
 
 _ORDER = {kind: rank for rank, kind in enumerate(Kind)}
 
@@ -42,12 +50,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Holding:
-    """An item that is there, since when, for how many days it is kept anyway, and what it cannot do without."""
+    """An item that is there, since when, for how many days it is kept anyway, and what it cannot do without.
+
+    `owner` is the orchestration that made it, where that is known.
+    """
 
     item: Item
     since: datetime
     days: int
     needs: tuple[Item, ...] = ()
+    owner: str = ""
 
     def expired(self, now: datetime) -> bool:
         return now - self.since > timedelta(days=self.days)
@@ -79,13 +91,33 @@ class RetentionPlan:
 
     @property
     def sentence(self) -> str:
-        counts = [
-            f"{counted(number, kind)}"
-            for kind in Kind
-            if (number := sum(ruling.item.kind is kind for ruling in self.purge))
-        ]
-        gone = ", ".join(counts) or "nothing"
+        gone = of_each_kind(ruling.item for ruling in self.purge)
         return f"{gone} to purge; {len(self.kept)} kept although old, {self.young} young enough"
+
+
+def of_each_kind(items: Iterable[Item]) -> str:
+    """`2 models, 1 job`, or `nothing`."""
+    counts = Counter(item.kind for item in items)
+    return ", ".join(counted(counts[kind], kind) for kind in Kind if counts[kind]) or "nothing"
+
+
+def days(terms: Mapping[Stage, RetentionPolicy], kind: Kind, place: str) -> int:
+    """For how long something is kept. The registry serves test and prod: as long as either of them says."""
+    stages = (Stage.TEST, Stage.PROD) if place == REGISTRY else (Stage(place),)
+    return max(_days(terms.get(stage, RetentionPolicy()), kind) for stage in stages)
+
+
+def agreed(found: RetentionPlan, shown: RetentionPlan) -> RetentionPlan:
+    """What a plan of now and one that somebody was shown both purge; what only the older one does stays, and why.
+
+    The reasons are those of now.
+    """
+    wanted = {ruling.item for ruling in shown.purge}
+    kept = tuple(ruling for ruling in found.kept if ruling.item in wanted)
+    left = wanted - {ruling.item for ruling in (*found.purge, *kept)}
+    gone = tuple(Ruling(item, "is gone already, or young again") for item in sorted(left, key=_purge_order))
+    purge = tuple(ruling for ruling in found.purge if ruling.item in wanted)
+    return RetentionPlan(purge, (*kept, *gone), found.young)
 
 
 def model(place: str, name: str, version: str) -> Item:
@@ -103,7 +135,7 @@ def data_asset(name: str, version: str) -> Item:
 
 def released(release: ReleaseSet, reason: str) -> list[Root]:
     """Everything that a release set pins: its models where they are and where they may go, their jobs and data."""
-    return [Root(item, reason) for pin in release.pins for item in _pinned(pin)]
+    return [Root(item, reason) for pin in release.pins for item in pinned(pin)]
 
 
 def newest(record: CircuitRecord) -> list[Root]:
@@ -118,7 +150,8 @@ def newest(record: CircuitRecord) -> list[Root]:
     return [Root(item, reason) for item in found if item]
 
 
-def _pinned(pin: Pin) -> tuple[Item, ...]:
+def pinned(pin: Pin) -> tuple[Item, ...]:
+    """A model where it is and where it may go, its job and its data."""
     return (
         model(REGISTRY, pin.model_name, pin.model_version),
         model(Stage.DEV, pin.model_name, pin.model_version),
@@ -127,17 +160,19 @@ def _pinned(pin: Pin) -> tuple[Item, ...]:
     )
 
 
-def plan(holdings: Iterable[Holding], roots: Iterable[Root], now: datetime) -> RetentionPlan:
+def plan(holdings: Iterable[Holding], roots: Iterable[Root], now: datetime, place: str = "") -> RetentionPlan:
     """Rule on every holding: a root stays, what is young stays, what either needs stays; the rest goes.
 
-    What goes goes before what it needs, so that a crash in between leaves nothing that lacks a part.
+    With a `place` only what is there is ruled on. What goes goes before what it needs, so that a crash in between
+    leaves nothing that lacks a part.
     """
     held = {holding.item: holding for holding in holdings}
     protected = _protected(held, roots, now)
-    old = sorted((item for item, holding in held.items() if holding.expired(now)), key=_purge_order)
+    asked = [item for item in held if place in ("", item.place)]
+    old = sorted((item for item in asked if held[item].expired(now)), key=_purge_order)
     purge = (Ruling(item, _age(held[item], now)) for item in old if item not in protected)
     kept = (Ruling(item, protected[item]) for item in old if item in protected)
-    return RetentionPlan(tuple(purge), tuple(kept), len(held) - len(old))
+    return RetentionPlan(tuple(purge), tuple(kept), len(asked) - len(old))
 
 
 def _protected(held: dict[Item, Holding], roots: Iterable[Root], now: datetime) -> dict[Item, str]:
@@ -156,6 +191,14 @@ def _protected(held: dict[Item, Holding], roots: Iterable[Root], now: datetime) 
                 )
                 waiting.append(needed)
     return reasons
+
+
+def _days(policy: RetentionPolicy, kind: Kind) -> int:
+    return {
+        Kind.MODEL: policy.models_days,
+        Kind.DATA_ASSET: policy.datasets_days,
+        Kind.JOB: policy.logs_days,
+    }[kind]
 
 
 def _purge_order(item: Item) -> tuple[int, Item]:

@@ -18,6 +18,7 @@ from busbar.domain.policies import (
     MonitoringPolicy,
     Policies,
     PropagationPolicy,
+    PurgePolicy,
     QuotaPolicy,
     RampPolicy,
     ReadingsPolicy,
@@ -94,6 +95,7 @@ def read_policies(
         refresh=RefreshPolicy(**_set(root.refresh)),
         schedules={stage: SchedulePolicy(**item.model_dump()) for stage, item in root.schedules.items()},
         monitoring=_over(MonitoringPolicy(), root.monitoring),
+        retention=PurgePolicy(**_set(root.retention)),
     )
 
 

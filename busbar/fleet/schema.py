@@ -207,6 +207,10 @@ class ReadingsItem(Strict):
     history_days: int = Field(30, ge=7, le=3650)
 
 
+class PurgeItem(Strict):
+    apply: bool = False
+
+
 class RefreshItem(Strict):
     max_age_days: int | None = Field(None, ge=1, le=3650)
 
@@ -249,6 +253,7 @@ class PipelineFile(Strict):
     refresh: RefreshItem = RefreshItem()  # pyright: ignore[reportCallIssue]  # all have defaults
     schedules: dict[Annotated[Stage, Field(strict=False)], ScheduleItem] = {}
     monitoring: MonitoringItem = MonitoringItem()  # pyright: ignore[reportCallIssue]  # all have defaults
+    retention: PurgeItem = PurgeItem()
 
 
 class RampItem(Strict):

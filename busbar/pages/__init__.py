@@ -20,6 +20,7 @@ from busbar.pages.releases import (
     release_diff,
     releases,
 )
+from busbar.pages.retention import retention
 from busbar.pages.rollbacks import rollback_plan, rollback_report
 from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, Desk, LinkState
 from busbar.pages.voters import Voter, voters
@@ -52,6 +53,7 @@ __all__ = [
     "release",
     "release_diff",
     "releases",
+    "retention",
     "rollback_plan",
     "rollback_report",
     "run",

@@ -17,6 +17,7 @@ from activities.assets import (
 )
 from activities.builds import built_for
 from activities.sources import ENVIRONMENT, Versioned, read_versioned
+from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import ConfigurationError
 from busbar.domain.policies import Policies, Stage
@@ -360,6 +361,16 @@ def test_another_delta_version_for_the_same_cutoff_is_another_revision(bench: Be
     ]
     assert pinned(bench, CIRC1, run=asked).pinned == found[:1]
     assert pinned(bench, CIRC1).pinned[0].asset_version == "2025-12-09"
+
+
+def test_an_asset_that_retention_took_is_pinned_anew_as_another_revision(bench: Bench):
+    bench.merged(12)
+    pinned(bench, CIRC1)
+    bench.ml.delete_files(Stage.DEV, names.data_folder("PLANT1_CIRC1", "2025-12-09"))
+    bench.merged(20)
+    found = pinned(bench, CIRC1).pinned
+    assert [(item.asset_version, item.delta_version) for item in found] == [("2025-12-09.2", 20)]
+    assert pinned(bench, CIRC1).pinned == found
 
 
 def test_a_moved_cutoff_date_is_another_asset(bench: Bench):

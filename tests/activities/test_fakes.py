@@ -23,7 +23,7 @@ from tests import fakes
 PAIRS = [
     (fakes.FakeApprovals, Approvals, set[str]()),
     (fakes.FakeAudit, Audit, set[str]()),
-    (fakes.FakeBlobs, Blobs, {"write_once"}),
+    (fakes.FakeBlobs, Blobs, {"delete_below", "write_once"}),
     (fakes.FakeMail, Mail, set[str]()),
     (fakes.FakeEvents, Events, set[str]()),
     (fakes.FakeEvidence, Evidence, set[str]()),

@@ -61,6 +61,7 @@ from activities.responses import (
     plan_responses,
     tell_owners,
 )
+from activities.retention import close_retention, plan_retention, purge_batch, survey_holdings
 from activities.rollback import (
     close_rollback,
     note_releases,
@@ -83,6 +84,7 @@ from busbar.domain.policies import GateName, Policies, Stage, TrainingPolicy
 from busbar.domain.ramp import Measured, Step
 from busbar.domain.records import Candidate, DeploymentRecord, RunStatus
 from busbar.domain.release_record import Origin, Place, ReleaseStatus
+from busbar.domain.retention import PLACES, Kind
 from busbar.domain.rollback import Scope, plan
 from busbar.domain.steps import (
     Bake,
@@ -122,6 +124,7 @@ from busbar.domain.steps import (
     PartScoring,
     PlanRequest,
     Promotion,
+    PurgeBatch,
     Question,
     RefreshRun,
     Release,
@@ -130,6 +133,7 @@ from busbar.domain.steps import (
     ReleaseRequest,
     Reminder,
     Replay,
+    RetentionRun,
     RollbackReport,
     RollbackRun,
     RunNote,
@@ -138,6 +142,7 @@ from busbar.domain.steps import (
     Settlement,
     Share,
     StageDeployment,
+    Survey,
     TrainingRequest,
     Visit,
     Visited,
@@ -163,6 +168,8 @@ from tests.fakes import NOON
 JOB = JobRef(Stage.DEV, pin().job)
 REGISTERED = EnvironmentRegistration(ENVIRONMENT, "1.1.0")
 DEPLOYMENT = CircuitDeployment(Stage.DEV, pin(), Policies())
+LOOK = RetentionRun("retention-1", "operator", "2030-01-01T00:00:00+00:00")
+PURGE = replace(LOOK, id="purge-retention-1", apply=True, shown=LOOK.id)
 ROLLBACK = RollbackRun("rollback-1", Scope.parse(Stage.DEV, "PLANT1"), "operator", "it drifts", NOON)
 SCORING = CircuitScoring(Stage.DEV, CIRC1, date(2025, 12, 9), TrainingPolicy(), "score-1")
 REPLAYED = "deploy-1--bake50-a1-candidate"
@@ -418,6 +425,28 @@ def ramping_in_prod(bench: Bench) -> None:
 
 
 # activity → its request, in a world that is prepared for it
+def surveyed(bench: Bench, run: RetentionRun) -> RetentionRun:
+    for kind, place in PLACES:
+        bench.run(survey_holdings, Survey(run, kind, place))
+    return run
+
+
+def planned(bench: Bench) -> RetentionRun:
+    """What was shown is to be purged: all that is there, for nothing refers to it."""
+    for key in (CIRC1, CIRC2):
+        bench.ml.create_model(f"PLANT9_{key.circuit_id}_model", "1", "train", {})
+        bench.releases.keep_pin(replace(pin(), model_name=f"PLANT9_{key.circuit_id}_model"))
+    bench.job("score-test-2025-01-01-PLANT1-CIRC1", JobStatus.COMPLETED, Stage.TEST)
+    bench.run(plan_retention, surveyed(bench, LOOK))
+    bench.run(plan_retention, surveyed(bench, PURGE))
+    return PURGE
+
+
+def purged(bench: Bench) -> RetentionRun:
+    bench.run(purge_batch, PurgeBatch(planned(bench), 0))
+    return PURGE
+
+
 CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     read_fleet: lambda bench: RUN,
     register_environment: lambda bench: RUN,
@@ -454,6 +483,10 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     remove_withdrawn: back,
     note_releases: released,
     close_rollback: lambda bench: RollbackReport(rolled(bench).run, 1, ended=True),
+    survey_holdings: lambda bench: Survey(LOOK, Kind.MODEL, Stage.DEV),
+    plan_retention: lambda bench: surveyed(bench, LOOK),
+    purge_batch: lambda bench: planned(bench) and PurgeBatch(PURGE, 0),
+    close_retention: lambda bench: purged(bench),
     settle_cancelled: cancelled,
     close_questions: cancelled,
     stop_jobs: cancelled,

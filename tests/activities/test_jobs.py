@@ -133,8 +133,16 @@ AGAIN = replace(RUN, attempt=2)
 def test_a_run_that_is_started_again_takes_up_what_it_left(bench: Bench):
     submit(bench)
     bench.ml.ended(Stage.DEV, f"{JOB}-a1")
+    bench.ml.write_file(Stage.DEV, f"jobs/{JOB}-a1/metrics.json", b"{}")
     assert submit(bench, run=AGAIN) == f"{JOB}-a1"
     assert len(bench.ml.jobs) == 1
+
+
+def test_a_job_whose_files_retention_took_is_done_anew(bench: Bench):
+    submit(bench)
+    bench.ml.ended(Stage.DEV, f"{JOB}-a1")
+    bench.ml.delete_files(Stage.DEV, f"jobs/{JOB}-a1")
+    assert submit(bench, run=AGAIN) == f"{JOB}-a2"
 
 
 @pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELED])

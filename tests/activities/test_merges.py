@@ -57,8 +57,16 @@ def test_one_state_of_the_files_is_one_job_whoever_asks(raw: Bench, status: JobS
     first = merge(raw)
     assert first
     raw.ml.ended(Stage.DEV, first, status)
+    raw.ml.write_file(Stage.DEV, f"jobs/{first}/report.json", b"{}")
     assert merge(raw, "merge-2") == first
     assert len(raw.ml.jobs) == 1
+
+
+def test_a_merge_whose_report_retention_took_is_done_anew(raw: Bench):
+    first = merge(raw)
+    assert first
+    raw.ml.ended(Stage.DEV, first)
+    assert merge(raw, "merge-2") == first.replace("-a1", "-a2")
 
 
 @pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELED])

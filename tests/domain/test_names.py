@@ -77,3 +77,28 @@ def test_endpoints_of_a_plant_are_one_and_of_a_workspace_their_own():
     assert mine == names.endpoint(CircuitKey("PLANT1", "CIRC2"), Stage.TEST, WORKSPACE.upper())
     assert mine != names.endpoint(KEY, Stage.TEST, WORKSPACE + "2")
     assert mine.startswith("be-plant1-test-")
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        (names.training_job(KEY, "0123456789ab", 2), True),
+        (names.merge_job("0123456789ab", 1), True),
+        (names.evidence("r-0123456789ab"), True),
+        (names.scoring_circuit(names.scoring_run(Stage.PROD, DAY), KEY), True),
+        (names.scoring_circuit(names.scoring_run(Stage.TEST, DAY, "120000"), KEY), True),
+        (
+            names.invoked_job(names.scoring_circuit(names.scoring_run(Stage.PROD, DAY), KEY), "candidate"),
+            True,
+        ),
+        (names.invoked_job("deploy-prod-r-0123456789ab-wave-1-PLANT1-CIRC1", "bake25-a1-champion"), True),
+        ("frosty_pea_7b4x", False),
+        ("score-of-the-day", False),
+        ("train-my-own-model", False),
+        ("merge-a1", False),
+        ("evidence-of-mine", False),
+        ("somebody--elses", False),
+    ],
+)
+def test_jobs_of_other_people_are_told_from_ours(name: str, own: bool):
+    assert names.own_job(name) is own

@@ -8,17 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from busbar.domain.circuits import CircuitKey
-from busbar.domain.policies import Stage
+from busbar.domain.policies import RetentionPolicy, Stage
 from busbar.domain.records import CircuitRecord
 from busbar.domain.release import ReleaseSet
 from busbar.domain.retention import (
+    PLACES,
     REGISTRY,
     Holding,
     Item,
     Kind,
     RetentionPlan,
     Root,
+    agreed,
     data_asset,
+    days,
     job,
     model,
     newest,
@@ -49,9 +52,9 @@ def purged(found: RetentionPlan) -> list[Item]:
 
 def test_what_is_old_and_needed_by_nothing_goes_before_what_it_needs():
     found = plan(chain(), (), NOW)
-    assert purged(found) == [DEV_3, DATA, JOB]
+    assert purged(found) == [DEV_3, JOB, DATA]
     assert found.purge[0].reason == "90 days old, kept for 30, and nothing refers to it"
-    assert found.sentence == "1 model, 1 data asset, 1 job to purge; 0 kept although old, 0 young enough"
+    assert found.sentence == "1 model, 1 job, 1 data asset to purge; 0 kept although old, 0 young enough"
 
 
 @pytest.mark.parametrize(("age", "goes"), [(29, False), (30, False), (31, True)])
@@ -63,8 +66,8 @@ def test_a_young_model_keeps_its_old_job_and_data():
     found = plan(chain(model_age=1), (), NOW)
     assert (purged(found), found.young) == ([], 1)
     assert [(ruling.item, ruling.reason) for ruling in found.kept] == [
-        (DATA, "is needed by model PLANT1_CIRC1_model:3 in dev"),
         (JOB, "is needed by model PLANT1_CIRC1_model:3 in dev"),
+        (DATA, "is needed by model PLANT1_CIRC1_model:3 in dev"),
     ]
 
 
@@ -179,3 +182,51 @@ def test_a_crash_anywhere_leaves_nothing_without_what_it_needs(
     for holding in holdings:
         if holding.item in left:
             assert set(holding.needs) & there <= left
+
+
+# --- terms, places and what was shown ---------------------------------------------------------------------
+
+TERMS = {
+    Stage.DEV: RetentionPolicy(30, 14, 60, 30),
+    Stage.TEST: RetentionPolicy(90, 30, 180, 90),
+    Stage.PROD: RetentionPolicy(365, 90, 730, 180),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "kept_for"),
+    [
+        (Kind.MODEL, Stage.DEV, 30),
+        (Kind.MODEL, REGISTRY, 365),
+        (Kind.DATA_ASSET, Stage.DEV, 60),
+        (Kind.JOB, Stage.DEV, 14),
+        (Kind.JOB, Stage.TEST, 30),
+        (Kind.JOB, Stage.PROD, 90),
+    ],
+)
+def test_the_stages_say_for_how_long(kind: Kind, place: str, kept_for: int):
+    assert days(TERMS, kind, place) == kept_for
+    assert (kind, place) in PLACES
+
+
+def test_a_place_is_ruled_on_alone_and_still_keeps_what_others_need():
+    young = holding(model(REGISTRY, NAME, "3"), 1, DATA)
+    found = plan([*chain(), young], (), NOW, place=Stage.DEV)
+    assert (purged(found), [ruling.item for ruling in found.kept], found.young) == ([DEV_3, JOB], [DATA], 0)
+
+
+def test_what_was_shown_and_is_needed_or_gone_by_now_stays():
+    shown = plan([*chain(), holding(SHARED_3, 90)], (), NOW)
+    found = agreed(plan(chain(), [Root(DEV_3, "serves PLANT1/CIRC1 in prod")], NOW), shown)
+    assert purged(found) == []
+    assert [(ruling.item, ruling.reason) for ruling in found.kept] == [
+        (DEV_3, "serves PLANT1/CIRC1 in prod"),
+        (JOB, "is needed by model PLANT1_CIRC1_model:3 in dev, which serves PLANT1/CIRC1 in prod"),
+        (DATA, "is needed by model PLANT1_CIRC1_model:3 in dev, which serves PLANT1/CIRC1 in prod"),
+        (SHARED_3, "is gone already, or young again"),
+    ]
+
+
+def test_what_nobody_was_shown_stays():
+    shown = plan([holding(JOB, 90)], (), NOW)
+    assert purged(agreed(plan(chain(), (), NOW), shown)) == [JOB]

@@ -23,6 +23,7 @@ from busbar.domain.policies import (
     Every,
     GateName,
     Policies,
+    PurgePolicy,
     QuotaPolicy,
     RampPolicy,
     ReadingsPolicy,
@@ -185,6 +186,7 @@ refresh: {max_age_days: 10}
 schedules:
   dev: {every: day, at: "23:05", lookback_days: 45}
   prod: {every: week, on: sunday}
+retention: {apply: true}
 train_pull_requests: true
 """
     test = "approval: {groups: [ml-leads], escalate_hours: 24, escalate_to: [qa]}\nwaves: {size: 3}\n"
@@ -197,6 +199,7 @@ ramp: {steps: [5, 100], bake: live}
     written = files(pipeline=pipeline, environments_test=test, environments_prod=prod)
     policies = load_fleet(written, "c0ffee").policies
     assert policies.branches == {"trunk": BranchAction.TRAIN}
+    assert policies.retention == PurgePolicy(apply=True)
     assert policies.training == TrainingPolicy(max_parallel=2, poll=Backoff(1, 5))
     assert (policies.propagation.poll, policies.propagation.max_seconds) == (Backoff(2, 30), 60)
     assert (policies.gates.min_skill_seasonal_naive, policies.gates.champion_margin) == (0.0, 0.1)

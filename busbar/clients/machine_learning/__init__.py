@@ -3,13 +3,14 @@
 from busbar.clients.machine_learning.assets import Assets
 from busbar.clients.machine_learning.checks import Checks
 from busbar.clients.machine_learning.endpoints import Endpoints
+from busbar.clients.machine_learning.keeping import Keeping, Kept
 from busbar.clients.machine_learning.models import Models, ModelState
 from busbar.clients.machine_learning.monitors import Monitors
 
-__all__ = ["MachineLearning", "ModelState"]
+__all__ = ["Kept", "MachineLearning", "ModelState"]
 
 
-class MachineLearning(Assets, Models, Monitors, Checks, Endpoints):
+class MachineLearning(Assets, Models, Monitors, Checks, Endpoints, Keeping):
     """Everything Busbar asks of Azure ML. A `place` is a stage's value, or "registry".
 
     Long operations are started, never awaited. Every create looks for its own effect first: the same content is

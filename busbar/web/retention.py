@@ -1,0 +1,150 @@
+"""Retention: a look at what may go, the purge of what a look showed, and their reports."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from busbar import pages
+from busbar.clients.repositories import Repository
+from busbar.codec import from_wire, to_wire
+from busbar.domain import names
+from busbar.domain.errors import BadRequest, ConfigurationError, Conflict, NotFound
+from busbar.domain.policies import Policies, RetentionPolicy, Stage
+from busbar.domain.recovery import Standing
+from busbar.domain.retention import PLACES
+from busbar.domain.steps import RetentionReport, RetentionRun
+from busbar.fleet.repository import fleet_at
+from busbar.inbound.fields import json_object
+from busbar.web.reply import Reply
+
+KIND = "retention"
+PRIVATE = {"Cache-Control": "no-store"}
+
+
+class Orchestrations(Protocol):
+    def start(self, orchestrator: str, instance_id: str, request: Any) -> bool: ...
+    def standing(self, instance_id: str) -> Standing | None: ...
+
+
+class ReportReader(Protocol):
+    def read(self, kind: str, id: str) -> dict[str, Any] | None: ...
+    def ids(self, kind: str) -> list[str]: ...
+
+
+def start(
+    body: bytes, orchestrations: Orchestrations, *, repository: Repository, reports: ReportReader
+) -> Reply:
+    """POST /api/retention {"stage": "prod"}: look, and report. {"apply": "retention-…"}: purge what that one showed.
+
+    A stage may be left out, or be `registry`. 202 with the run's id; what a report showed is purged once.
+    """
+    fields = json_object(body or b"{}")
+    actor, shown = _text(fields, "requester") or "operator", _text(fields, "apply")
+    run = _purge(shown, actor, repository, reports) if shown else _look(fields, actor, repository)
+    orchestrations.start("retention", run.id, run)
+    return Reply.json(202, {"id": run.id})
+
+
+def look_weekly(orchestrations: Orchestrations, *, repository: Repository) -> str:
+    """The timer's look at everything; it purges as well where `pipeline.yaml` says so. The run's id."""
+    policies, at = _policies(repository), _now()
+    id = names.retention_run(at, weekly=True)
+    run = RetentionRun(id, "timer", at.isoformat(), _terms(policies), apply=policies.retention.apply)
+    orchestrations.start("retention", run.id, run)
+    return run.id
+
+
+def report_json(id: str, orchestrations: Orchestrations, *, reports: ReportReader) -> Reply:
+    """GET /api/retention/{id}: the report; while it is being made, how far that is. 409 where it broke off."""
+    report, standing = _report(id, reports), orchestrations.standing(id)
+    if report is None and standing is None:
+        return Reply.json(404, {"error": f"there is no report {id[:100]!r}"})
+    if (report is None or not report.ended) and standing is not None and standing.ended:
+        return Reply.json(409, {"error": f"{id} broke off: look at the host's log, then look again"})
+    if report is None:
+        said = standing.said if standing else ""
+        return Reply.json(200, {"ended": False, "sentence": said}, PRIVATE)
+    return Reply.json(200, to_wire(report) | {"sentence": report.sentence}, PRIVATE)
+
+
+def page(*, reports: ReportReader) -> Reply:
+    """GET /retention: the last report."""
+    ids = _newest_first(reports)
+    return _page(_report(ids[0], reports) if ids else None, ids)
+
+
+def one(id: str, *, reports: ReportReader) -> Reply:
+    """GET /retention/{id}"""
+    report = _report(id, reports)
+    if report is None:
+        return Reply.message(404, "No such report", f"{id[:100]} is not on record, or not written yet.")
+    return _page(report, _newest_first(reports))
+
+
+def _page(report: RetentionReport | None, ids: list[str]) -> Reply:
+    return Reply.html(200, pages.retention(report, tuple(ids)), PRIVATE)
+
+
+def _look(fields: Mapping[str, Any], actor: str, repository: Repository) -> RetentionRun:
+    place = _text(fields, "stage")
+    places = sorted({str(known) for _, known in PLACES})
+    if place and place not in places:
+        raise BadRequest("stage", f"{place[:100]!r} is not one of {', '.join(places)}")
+    at = _now()
+    id = names.retention_run(at) + (f"-{place}" if place else "")
+    return RetentionRun(id, actor, at.isoformat(), _terms(_policies(repository)), place)
+
+
+def _purge(shown: str, actor: str, repository: Repository, reports: ReportReader) -> RetentionRun:
+    """The purge of a report; raises `NotFound`, or `Conflict` for what is itself a purge."""
+    report = _report(shown, reports)
+    if report is None:
+        raise NotFound(f"there is no report {shown[:100]!r}: look first")
+    if report.run.apply:
+        raise Conflict(f"{shown} purged what it showed: look again")
+    terms = _terms(_policies(repository))
+    return RetentionRun(
+        names.purge_run(shown), actor, _now().isoformat(), terms, report.run.place, True, shown
+    )
+
+
+def _policies(repository: Repository) -> Policies:
+    """As the default branch says; raises `NotFound` while nobody has pushed, `BadRequest` where it is wrong."""
+    branch = repository.default_branch()
+    head = repository.heads().get(branch)
+    if head is None:
+        raise NotFound(f"the fleet's repository has no branch {branch} yet: push its config/")
+    try:
+        return fleet_at(repository, head).policies
+    except ConfigurationError as error:
+        raise BadRequest("config", f"{branch} cannot be read, mend it first: {error}") from error
+
+
+def _terms(policies: Policies) -> dict[Stage, RetentionPolicy]:
+    return {stage: policy.retention for stage, policy in policies.stages.items()}
+
+
+def _report(id: str, reports: ReportReader) -> RetentionReport | None:
+    document = reports.read(KIND, id)
+    return None if document is None else from_wire(RetentionReport, document)
+
+
+def _newest_first(reports: ReportReader) -> list[str]:
+    """By their times, a purge after the look that it applied."""
+
+    def place(id: str) -> tuple[str, bool]:
+        look = id.removeprefix("purge-")
+        return look, look != id
+
+    return sorted(reports.ids(KIND), key=place, reverse=True)
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name, "")
+    if not isinstance(value, str):
+        raise BadRequest(name, "not text")
+    return value.strip()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

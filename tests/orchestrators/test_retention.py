@@ -1,0 +1,125 @@
+"""Retention on the real task hub, over the real activities: what is left of a fleet, whatever happens on the way."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities import ACTIVITIES
+from busbar.codec import from_wire
+from busbar.domain.events import JobStatus
+from busbar.domain.policies import Stage as Place
+from busbar.domain.retention import Kind
+from busbar.domain.steps import PurgeBatch, RetentionReport, RetentionRun
+from orchestrators.retention import retention
+from tests.activities.bench import CIRC1, Bench
+from tests.activities.test_retention import FIRST, LOOK, PURGE, SECOND, opened, parts, trained
+from tests.orchestrators.conftest import Stage, World
+from tests.orchestrators.crashing import dies_and_goes_on
+
+Play = Callable[..., Any]
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return old_fleet()
+
+
+def old_fleet(jobs: int = 60) -> Bench:
+    """Two models whose release set is long over, and so many scoring jobs of test."""
+    made = Bench()
+    trained(made, FIRST, shared=True)
+    trained(made, SECOND, shared=True)
+    for number in range(jobs):
+        made.job(f"score-test-2025-01-01-{number:06}-PLANT1-CIRC1", JobStatus.COMPLETED, Place.TEST)
+    return made
+
+
+def world(bench: Bench) -> World:
+    return World([bench.bound(activity) for activity in ACTIVITIES])
+
+
+def run(play: Play, world: World, *requests: RetentionRun) -> list[str]:
+    async def script(stage: Stage) -> list[str]:
+        said: list[str] = []
+        for request in requests:
+            await stage.start(retention, request, request.id)
+            said.append(await stage.result(retention, request.id))
+            assert len(stage.hub.history(request.id)) < 1000
+        return said
+
+    return play(world, script)
+
+
+def report(bench: Bench, id: str) -> RetentionReport:
+    return from_wire(RetentionReport, bench.reports.read("retention", id))
+
+
+def test_a_look_reports_and_touches_nothing(play: Play, bench: Bench):
+    before = bench.snapshot()["ml"]
+    said = run(play, world(bench), LOOK)
+    assert said == ["4 models, 62 jobs, 2 data assets to purge; 0 kept although old, 0 young enough"]
+    assert bench.snapshot()["ml"] == before
+    assert report(bench, LOOK.id).ended
+
+
+def test_what_was_shown_is_purged(play: Play, bench: Bench):
+    said = run(play, world(bench), LOOK, PURGE)
+    assert said[1] == "4 models, 62 jobs, 2 data assets purged"
+    assert len(bench.ml.archived) == 68
+    assert [entry.kind for entry in bench.audit.entries()] == ["retention", "purge"]
+
+
+def test_models_go_before_what_they_need(play: Play, bench: Bench):
+    run(play, world(bench), LOOK, PURGE)
+    kinds = [fate.item.kind for fate in report(bench, PURGE.id).fates]
+    assert kinds == sorted(kinds, key=list(Kind).index)
+
+
+def test_a_release_set_that_is_opened_in_the_middle_keeps_its_models(play: Play):
+    """The second of four batches finds a release set that was not there when the purge began."""
+    bench = old_fleet()
+    played = world(bench)
+    real = bench.bound(next(one for one in ACTIVITIES if one.__name__ == "purge_batch"))
+
+    def purge_batch(request: PurgeBatch) -> None:
+        if request.number == 2:
+            opened(bench)  # of FIRST, whose data asset has not gone yet
+        real(request)
+
+    played = World([*(bench.bound(activity) for activity in ACTIVITIES), purge_batch])
+    run(play, played, LOOK, PURGE)
+    stayed = {fate.item for fate in report(bench, PURGE.id).fates if not fate.purged}
+    assert stayed == {item for item in parts(FIRST) if item.kind is Kind.DATA_ASSET}
+
+
+def test_more_than_a_chunk_goes_in_children(play: Play):
+    bench = old_fleet(jobs=700)
+    said = run(play, world(bench), replace(LOOK, apply=True, actor="timer"))
+    assert said == ["4 models, 702 jobs, 2 data assets purged"]
+
+
+def test_killed_at_any_step_it_ends_the_same(tmp_path: Path):
+    ends: list[Any] = []
+    for last in range(100):
+        bench = old_fleet(jobs=30)
+        bench.records.save_deployment(serving_second())
+        wish = replace(LOOK, apply=True)
+        ended, died = dies_and_goes_on(tmp_path / f"{last}.db", world(bench), retention, wish, wish.id, last)
+        entries = [(entry.id, entry.sentence) for entry in bench.audit.entries()]
+        ends.append((ended.output, bench.ml.archived, bench.ml.files, report(bench, wish.id).fates, entries))
+        if last and not died:
+            break
+    else:
+        pytest.fail("it never came to its end")
+    assert len(ends) > 10
+    assert all(end == ends[0] for end in ends)
+    assert ends[0][0] == '"2 models, 31 jobs, 1 data asset purged"'
+
+
+def serving_second() -> Any:
+    from tests.activities.bench import serving
+
+    return serving(CIRC1, Place.PROD, "2")
