@@ -29,7 +29,7 @@ from busbar.domain.events import JobStatus
 from busbar.domain.policies import RetentionPolicy, Stage
 from busbar.domain.records import DeploymentRecord, Served
 from busbar.domain.release import Pin
-from busbar.domain.retention import PLACES, REGISTRY, Item, RetentionPlan, model, pinned
+from busbar.domain.retention import PLACES, REGISTRY, Item, RetentionPlan, pinned
 from busbar.domain.steps import PurgeBatch, RetentionReport, RetentionRun, Survey
 from tests.activities.bench import METRICS, repository
 from tests.azure import LocalAzure
@@ -143,14 +143,14 @@ def test_a_deployed_model_survives_and_an_old_one_that_nothing_refers_to_is_put_
     assert world.audit.entries()[-1].sentence.endswith("2 models, 1 job, 1 data asset purged")
 
 
-def test_what_is_not_there_can_be_put_away(world: World):
-    world.ml.archive_model(Stage.DEV, "nobodys_model", "1")
-    world.ml.archive_model(REGISTRY, "nobodys_model", "1")
-    world.ml.archive_data("nobodys", "1")
-    world.ml.archive_job(Stage.DEV, "nobodys")
-    world.ml.delete_files(Stage.DEV, "jobs/nobodys")
-    assert world.ml.kept_models(Stage.DEV, ["nobodys_model"]) == []
-    assert model(REGISTRY, "nobodys_model", "1") not in world.there()
+def test_what_is_not_there_can_be_put_away(local_azure: LocalAzure):
+    ml = MachineLearning(local_azure.settings)
+    ml.archive_model(Stage.DEV, "nobodys_model", "1")
+    ml.archive_model(REGISTRY, "nobodys_model", "1")
+    ml.archive_data("nobodys", "1")
+    ml.archive_job(Stage.DEV, "nobodys")
+    ml.delete_files(Stage.DEV, "jobs/nobodys")
+    assert ml.kept_models(Stage.DEV, ["nobodys_model"]) == ml.kept_data(["nobodys"]) == []
 
 
 def test_a_folder_goes_whole_and_its_neighbour_stays(local_azure: LocalAzure):
