@@ -431,7 +431,7 @@ def surveyed(bench: Bench, run: RetentionRun) -> RetentionRun:
     return run
 
 
-def planned(bench: Bench) -> RetentionRun:
+def shown(bench: Bench) -> RetentionRun:
     """What was shown is to be purged: all that is there, for nothing refers to it."""
     for key in (CIRC1, CIRC2):
         bench.ml.create_model(f"PLANT9_{key.circuit_id}_model", "1", "train", {})
@@ -443,7 +443,7 @@ def planned(bench: Bench) -> RetentionRun:
 
 
 def purged(bench: Bench) -> RetentionRun:
-    bench.run(purge_batch, PurgeBatch(planned(bench), 0))
+    bench.run(purge_batch, PurgeBatch(shown(bench), 0))
     return PURGE
 
 
@@ -485,7 +485,7 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     close_rollback: lambda bench: RollbackReport(rolled(bench).run, 1, ended=True),
     survey_holdings: lambda bench: Survey(LOOK, Kind.MODEL, Stage.DEV),
     plan_retention: lambda bench: surveyed(bench, LOOK),
-    purge_batch: lambda bench: planned(bench) and PurgeBatch(PURGE, 0),
+    purge_batch: lambda bench: shown(bench) and PurgeBatch(PURGE, 0),
     close_retention: lambda bench: purged(bench),
     settle_cancelled: cancelled,
     close_questions: cancelled,

@@ -92,6 +92,8 @@ def test_endpoints_of_a_plant_are_one_and_of_a_workspace_their_own():
             True,
         ),
         (names.invoked_job("deploy-prod-r-0123456789ab-wave-1-PLANT1-CIRC1", "bake25-a1-champion"), True),
+        (names.monitoring_job(names.monitoring_run(Stage.PROD, DAY), 3), True),
+        (names.monitoring_job(names.monitoring_run(Stage.TEST, DAY, "120000"), 0), True),
         ("frosty_pea_7b4x", False),
         ("score-of-the-day", False),
         ("train-my-own-model", False),
