@@ -168,8 +168,8 @@ from tests.fakes import NOON
 JOB = JobRef(Stage.DEV, pin().job)
 REGISTERED = EnvironmentRegistration(ENVIRONMENT, "1.1.0")
 DEPLOYMENT = CircuitDeployment(Stage.DEV, pin(), Policies())
-LOOK = RetentionRun("retention-1", "operator", "2030-01-01T00:00:00+00:00")
-PURGE = replace(LOOK, id="purge-retention-1", apply=True, shown=LOOK.id)
+KEEPING = RetentionRun("retention-1", "operator", "2030-01-01T00:00:00+00:00")
+PURGE = replace(KEEPING, id="purge-retention-1", apply=True, shown=KEEPING.id)
 ROLLBACK = RollbackRun("rollback-1", Scope.parse(Stage.DEV, "PLANT1"), "operator", "it drifts", NOON)
 SCORING = CircuitScoring(Stage.DEV, CIRC1, date(2025, 12, 9), TrainingPolicy(), "score-1")
 REPLAYED = "deploy-1--bake50-a1-candidate"
@@ -437,7 +437,7 @@ def shown(bench: Bench) -> RetentionRun:
         bench.ml.create_model(f"PLANT9_{key.circuit_id}_model", "1", "train", {})
         bench.releases.keep_pin(replace(pin(), model_name=f"PLANT9_{key.circuit_id}_model"))
     bench.job("score-test-2025-01-01-PLANT1-CIRC1", JobStatus.COMPLETED, Stage.TEST)
-    bench.run(plan_retention, surveyed(bench, LOOK))
+    bench.run(plan_retention, surveyed(bench, KEEPING))
     bench.run(plan_retention, surveyed(bench, PURGE))
     return PURGE
 
@@ -483,8 +483,8 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     remove_withdrawn: back,
     note_releases: released,
     close_rollback: lambda bench: RollbackReport(rolled(bench).run, 1, ended=True),
-    survey_holdings: lambda bench: Survey(LOOK, Kind.MODEL, Stage.DEV),
-    plan_retention: lambda bench: surveyed(bench, LOOK),
+    survey_holdings: lambda bench: Survey(KEEPING, Kind.MODEL, Stage.DEV),
+    plan_retention: lambda bench: surveyed(bench, KEEPING),
     purge_batch: lambda bench: shown(bench) and PurgeBatch(PURGE, 0),
     close_retention: lambda bench: purged(bench),
     settle_cancelled: cancelled,

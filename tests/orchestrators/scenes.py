@@ -15,6 +15,7 @@ from busbar.clients.machine_learning import ModelState
 from busbar.domain import names
 from busbar.domain.approval import ApprovalRequest
 from busbar.domain.circuits import CircuitKey
+from busbar.domain.events import JobStatus
 from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import Bake, GateName, Policies, RampPolicy, Stage, TrainingPolicy
 from busbar.domain.records import CircuitRecord, RunRecord, RunStatus
@@ -47,11 +48,16 @@ from orchestrators.merge_readings import merge_readings
 from orchestrators.promote_models import promote_environment, promote_models
 from orchestrators.recovery import clean_up
 from orchestrators.release_journey import release_journey
+from orchestrators.retention import retention
 from orchestrators.rollback import rollback
 from orchestrators.scheduled_refresh import scheduled_refresh
 from orchestrators.scoring import score_stage
 from orchestrators.training_pipeline import training_pipeline
-from tests.activities.bench import CIRC1, CIRC2, CIRC3, COMMIT, ENVIRONMENT, HASH, RUN, Bench, pin
+from tests.activities.bench import CIRC1, CIRC2, CIRC3, COMMIT, ENVIRONMENT, HASH, RUN, Bench, pin, serving
+from tests.activities.test_retention import FIRST as OLD
+from tests.activities.test_retention import LOOK
+from tests.activities.test_retention import SECOND as SERVED
+from tests.activities.test_retention import trained as trained_long_ago
 from tests.fakes import NOON
 from tests.orchestrators.crashing import Played, Scene, Start, play
 from tests.orchestrators.outside import scored
@@ -306,6 +312,16 @@ def merge(bench: Bench) -> Sequence[Start]:
     return [Start(merge_readings, "merge-1", MergeRun("merge-1", COMMIT))]
 
 
+def purge(bench: Bench) -> Sequence[Start]:
+    """Two batches of what is old, and a model that serves."""
+    trained_long_ago(bench, OLD, shared=True)
+    trained_long_ago(bench, SERVED, shared=True)
+    for number in range(30):
+        bench.job(f"score-test-2025-01-01-{number:06}-PLANT1-CIRC1", JobStatus.COMPLETED, Stage.TEST)
+    bench.records.save_deployment(serving(CIRC1, Stage.PROD, "2"))
+    return [Start(retention, LOOK.id, replace(LOOK, apply=True))]
+
+
 def schedule(bench: Bench) -> Sequence[Start]:
     """Two circuits of develop have newer readings than their cutoff dates."""
     bench.repository.branches["develop"] = bench.edit(
@@ -334,6 +350,7 @@ SCENES: Mapping[str, Scene] = {
     "overtaken": Scene(overtaken),
     "training": Scene(training),
     "rollback of a stage": Scene(stage_back),
+    "purge": Scene(purge),
     "rollback of a ramp": Scene(ramp_back),
     "drill": Scene(drill),
     "cancel": Scene(cancelled, votes=False, ends=False),

@@ -1,8 +1,7 @@
-"""Retention on the real task hub, over the real activities: what is left of a fleet, whatever happens on the way."""
+"""Retention on the real task hub, over the real activities: what is left of a fleet."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +13,9 @@ from busbar.domain.policies import Stage as Place
 from busbar.domain.retention import Kind
 from busbar.domain.steps import PurgeBatch, RetentionReport, RetentionRun
 from orchestrators.retention import retention
-from tests.activities.bench import CIRC1, Bench
+from tests.activities.bench import Bench
 from tests.activities.test_retention import FIRST, LOOK, PURGE, SECOND, opened, parts, trained
 from tests.orchestrators.conftest import Stage, World
-from tests.orchestrators.crashing import dies_and_goes_on
 
 Play = Callable[..., Any]
 
@@ -99,27 +97,3 @@ def test_more_than_a_chunk_goes_in_children(play: Play):
     bench = old_fleet(jobs=700)
     said = run(play, world(bench), replace(LOOK, apply=True, actor="timer"))
     assert said == ["4 models, 702 jobs, 2 data assets purged"]
-
-
-def test_killed_at_any_step_it_ends_the_same(tmp_path: Path):
-    ends: list[Any] = []
-    for last in range(100):
-        bench = old_fleet(jobs=30)
-        bench.records.save_deployment(serving_second())
-        wish = replace(LOOK, apply=True)
-        ended, died = dies_and_goes_on(tmp_path / f"{last}.db", world(bench), retention, wish, wish.id, last)
-        entries = [(entry.id, entry.sentence) for entry in bench.audit.entries()]
-        ends.append((ended.output, bench.ml.archived, bench.ml.files, report(bench, wish.id).fates, entries))
-        if last and not died:
-            break
-    else:
-        pytest.fail("it never came to its end")
-    assert len(ends) > 10
-    assert all(end == ends[0] for end in ends)
-    assert ends[0][0] == '"2 models, 31 jobs, 1 data asset purged"'
-
-
-def serving_second() -> Any:
-    from tests.activities.bench import serving
-
-    return serving(CIRC1, Place.PROD, "2")
