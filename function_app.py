@@ -15,6 +15,7 @@ from busbar.web import (
     board,
     composing,
     controls,
+    drift,
     events,
     evidence,
     merges,
@@ -86,6 +87,25 @@ def show_board(req: func.HttpRequest) -> func.HttpResponse:
 def show_circuit(req: func.HttpRequest) -> func.HttpResponse:
     plant, circuit = req.route_params["plant"], req.route_params["circuit"]
     return respond(lambda: bind(board.circuit_page)(plant, circuit, req.headers))
+
+
+@app.route(route="drift", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_drift(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(drift.page)(req.params, req.headers))
+
+
+@app.route(route="circuits/{plant}/{circuit}/drift", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_circuit_drift(req: func.HttpRequest) -> func.HttpResponse:
+    plant, circuit = req.route_params["plant"], req.route_params["circuit"]
+    return respond(lambda: bind(drift.circuit_page)(plant, circuit, req.params, req.headers))
+
+
+@app.route(
+    route="circuits/{plant}/{circuit}/drift/plot", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS
+)
+def show_distributions(req: func.HttpRequest) -> func.HttpResponse:
+    plant, circuit = req.route_params["plant"], req.route_params["circuit"]
+    return respond(lambda: bind(drift.plot)(plant, circuit, req.params))
 
 
 @app.route(route="runs/{id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -190,6 +210,11 @@ def read_run(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="api/merges", methods=["GET"])
 def list_merges(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(merges.merges_json)(req.headers))
+
+
+@app.route(route="api/drift", methods=["GET"])
+def list_drift(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(drift.drift_json)(req.params, req.headers))
 
 
 @app.route(route="api/audit", methods=["GET"])

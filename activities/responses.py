@@ -105,9 +105,9 @@ def drift_question(
         commit=commit,
         policies=fleet_at(repository, commit).policies,
         circuits=len(incident.circuits),
-        evidence=(EvidenceLink("Drift of the fleet", "/drift"),),
+        evidence=(EvidenceLink("Drift of the fleet", f"/drift?stage={incident.stage}"),),
         asked=tuple(
-            AskedCircuit(key, line, f"/circuits/{key}/drift")
+            AskedCircuit(key, line, f"/circuits/{key}/drift?stage={incident.stage}")
             for key, line in zip(incident.circuits, incident.lines, strict=True)
         ),
     )

@@ -10,6 +10,8 @@ import httpx
 from busbar.codec import from_wire
 from busbar.domain.audit import Entry, Head
 from busbar.domain.circuits import CircuitKey
+from busbar.domain.drift import DriftRecord
+from busbar.domain.drift_plan import Incident
 from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
@@ -191,6 +193,14 @@ class Composed:
     release: str
 
 
+@dataclass(frozen=True)
+class DriftState:
+    """What is on record of the drift of a stage's circuits, and the newest incidents."""
+
+    circuits: tuple[DriftRecord, ...]
+    incidents: tuple[Incident, ...]
+
+
 class Api:
     """The API at `url`, called with the function key `key`. Every method raises `ApiError`."""
 
@@ -223,6 +233,14 @@ class Api:
     def score(self, stage: str, day: str = "") -> str:
         """Score a stage's circuits for a day (YYYY-MM-DD); the orchestration's id."""
         return self._start("/api/scorings", stage=stage, day=day)
+
+    def drift(self, stage: str) -> DriftState:
+        """The drift of a stage's circuits."""
+        return from_wire(DriftState, self._call("GET", "/api/drift", query={"stage": stage}))
+
+    def look(self, stage: str, day: str = "", circuits: str = "") -> str:
+        """Look at a day of a stage's circuits (YYYY-MM-DD; `PLANT1/CIRC1,…`); the orchestration's id."""
+        return self._start("/api/monitorings", stage=stage, day=day, circuits=circuits)
 
     def audit(self, *, subject: str = "", limit: int = 200, first: int = 0) -> AuditPage:
         """Entries from number `first` on, without one the newest; those that name `subject`."""

@@ -8,6 +8,7 @@ from busbar.api import Snapshot
 from busbar.commands.approvals import approvals
 from busbar.commands.audit import audit
 from busbar.commands.console import LOCAL_URL, Key, Ref, Url, ask, show, started, table
+from busbar.commands.drift import drift, look
 from busbar.commands.merges import merge, merges
 from busbar.commands.releases import releases
 from busbar.commands.retention import retention
@@ -20,6 +21,8 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 
 app.command()(approvals)
 app.command()(audit)
+app.command()(drift)
+app.command()(look)
 app.command()(merge)
 app.command()(merges)
 app.add_typer(releases, name="releases")

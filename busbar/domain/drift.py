@@ -86,6 +86,11 @@ class CircuitDrift:
     ratio: float | None = None
     forecasts: str = ""
 
+    @property
+    def reason(self) -> str:
+        """The sentence without what stands beside it in a table: the circuit and the verdict."""
+        return self.sentence.removeprefix(f"{self.key}: ").removeprefix(self.verdict).removeprefix(": ")
+
 
 @dataclass(frozen=True)
 class DriftMark:

@@ -10,6 +10,7 @@ from busbar.pages.documents import (
     message,
     run,
 )
+from busbar.pages.drift import CircuitDriftView, circuit_drift, drift
 from busbar.pages.mails import Letter, mail_approval, mail_drift, mail_long_running, mail_run_finished
 from busbar.pages.merges import merge, merges
 from busbar.pages.releases import (
@@ -29,6 +30,7 @@ __all__ = [
     "ApprovalView",
     "AuditView",
     "Board",
+    "CircuitDriftView",
     "CircuitView",
     "Desk",
     "Letter",
@@ -41,8 +43,10 @@ __all__ = [
     "audit",
     "board",
     "circuit",
+    "circuit_drift",
     "content_security_policy",
     "control",
+    "drift",
     "mail_approval",
     "mail_drift",
     "mail_long_running",

@@ -96,19 +96,19 @@ def short(identifier: str | None) -> str:
 _TONES = {
     "good": (
         *("trained", "approved", "completed", "succeeded", "success", "scored", "finished", "done"),
-        *("promoted", "deployed", "released"),
+        *("promoted", "deployed", "released", "committed", "no drift"),
     ),
     "warn": (
         *("gated out", "partial", "expired", "superseded", "canceled", "cancelled", "skipped"),
-        *("held back", "excluded", "replaced"),
+        *("held back", "excluded", "replaced", "watch", "prediction drift"),
     ),
     "bad": (
         *("quarantined", "failed", "failure", "rejected", "error", "refused", "terminated"),
-        "rolled back",
+        *("rolled back", "data drift", "model drift", "data quality"),
     ),
     "live": (
         *("training", "running", "pending", "queued", "waiting", "planning", "promoting", "deploying"),
-        *("scoring", "open", "on its way", "ramping"),
+        *("scoring", "open", "on its way", "ramping", "detected"),
     ),
 }
 

@@ -125,8 +125,9 @@ def _forecast(scorings: Iterable[ScoringRecord]) -> Cell:
     latest = max(scorings, key=lambda scoring: list(Stage).index(scoring.stage), default=None)
     if latest is None:
         return Cell("", "none", "never scored")
-    title = f"{latest.stage}: {latest.status}, {latest.rows} rows, job {latest.job} {latest.reason}".strip()
-    return Cell(f"{latest.day} {latest.stage}", tone(latest.status), title)
+    told = latest.problem or latest.reason
+    title = f"{latest.stage}: {latest.status}, {latest.rows} rows, job {latest.job} {told}".strip()
+    return Cell(f"{latest.day} {latest.stage}", "old" if latest.problem else tone(latest.status), title)
 
 
 def row(

@@ -87,11 +87,11 @@ def _clean(reason: str) -> str:
 
 
 def _exclusions(values: list[str], view: pages.ApprovalView) -> tuple[CircuitKey, ...]:
-    """The circuits to leave out, each in the release; something has to remain once all votes are put together."""
+    """The circuits to leave out, each in question; something has to remain once all votes are put together."""
     if not values:
         return ()
     keys = {CircuitKey.parse(value) for value in values}
-    pinned = {pin.key for pin in view.release.pins} if view.release else set[CircuitKey]()
+    pinned = {one.key for one in (view.release.pins if view.release else view.request.asked)}
     if unknown := sorted(keys - pinned):
         raise BadRequest("exclude", f"{', '.join(map(str, unknown))} is not in what is asked")
     if not pinned - keys - {key for vote in view.votes for key in vote.excluded}:

@@ -153,7 +153,7 @@ def test_an_incident_is_asked_about_once_with_all_its_circuits(bench: Bench):
     assert question.subject == "Train again in prod: PLANT1, plant-wide, data drift"
     assert [one.key for one in question.asked] == [CIRC1, CIRC2, CIRC3]
     assert question.asked[0].sentence == "PLANT1/CIRC1: data drift"
-    assert question.asked[0].address == "/circuits/PLANT1/CIRC1/drift"
+    assert question.asked[0].address == "/circuits/PLANT1/CIRC1/drift?stage=prod"
     assert (question.circuits, question.digest) == (3, incident.digest)
     assert (incident.status, incident.approval) == (IncidentStatus.WAITING, question.id)
 
