@@ -45,7 +45,11 @@ TRAINING = (
     "training/evaluate_model/component.yaml",
     "training/training_pipeline/component.yaml",
 )
-SCORING = ("scoring/batch_score/component.yaml", "scoring/scoring_pipeline/component.yaml")
+SCORING = (
+    "scoring/batch_score/component.yaml",
+    "scoring/scoring_pipeline/component.yaml",
+    "scoring/online_score/component.yaml",
+)
 
 
 def register_environment(
@@ -224,6 +228,7 @@ def _create_components(
     """Register the builds for the commit's environment that are not there yet."""
     environment = read_versioned(files, ENVIRONMENT)
     found = [_component(files, path, environment) for path in paths]
+    _require_one_scoring_version(found)
     new = [item for item in found if _is_new_build(item, environment, ml.component_digests(place, item.name))]
     if new:
         built = {item.path: built_for(files[item.path], environment, registry) for item in new}
@@ -240,6 +245,17 @@ def _component(files: dict[str, bytes], path: str, environment: Versioned) -> Ve
         raise ConfigurationError(f"ml_components/{path}: name must be {folder}, like its folder")
     require_environment(path, files[path], environment)
     return found
+
+
+def _require_one_scoring_version(found: Iterable[Versioned]) -> None:
+    """What scores has one version, be it asked as a job or as an endpoint: a release pins it once."""
+    versions = {item.name: item.version for item in found}
+    batch, online = versions.get(names.SCORING_COMPONENT), versions.get(names.ONLINE_COMPONENT)
+    if batch and online and batch != online:
+        raise ConfigurationError(
+            f"ml_components/scoring: {names.SCORING_COMPONENT} is at {batch}, {names.ONLINE_COMPONENT} at {online}: "
+            "give both the same version"
+        )
 
 
 def _is_new_build(found: Versioned, environment: Versioned, registered: Mapping[str, str]) -> bool:

@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from activities.invoking import invoke, summary_path
+from activities.invoking import Literals, asking, invoke, run, summary_path
 from activities.serving import names_of, served
 from busbar.clients.audit import Audit
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.domain import names
+from busbar.domain.circuits import Serving
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Bake as Bakes
 from busbar.domain.ramp import ForecastError, Measured, Ruling, decide, decide_fleet
-from busbar.domain.records import DeploymentRecord, LiveRun
+from busbar.domain.records import DeploymentRecord, LiveRun, Served
 from busbar.domain.steps import (
     Bake,
     CircuitDeployment,
@@ -33,14 +34,13 @@ CANDIDATE, CHAMPION = "candidate", "champion"
 def submit_replay(request: Replay, *, ml: MachineLearning, settings: Settings) -> tuple[JobRef, ...]:
     """Score the step's part of the recent windows again, with the candidate's model and with the champion's.
 
-    Both go through the candidate's deployment, so that only the model differs, and a champion whose scoring component
-    is older than replays can be compared. A job that is there is not submitted again.
+    Both go through the candidate's scoring component, so that only the model differs, and a champion whose own is
+    older than replays can be compared. An online deployment is asked over its endpoint, request by request. A job that
+    is there is not submitted again.
     """
     asked = request.deployment
-    endpoint, deployment = names_of(asked, settings)
-    models = {CANDIDATE: served(asked, deployment)} | (
-        {CHAMPION: request.champion} if request.champion else {}
-    )
+    candidate = served(asked, *names_of(asked, settings))
+    models = {CANDIDATE: candidate} | ({CHAMPION: request.champion} if request.champion else {})
     slices = {
         "mode": "replay",
         "score_date": request.day.isoformat(),
@@ -50,8 +50,35 @@ def submit_replay(request: Replay, *, ml: MachineLearning, settings: Settings) -
     }
     jobs = {role: replay_job(request, role) for role in models}
     for role, model in models.items():
-        invoke(asked.stage, endpoint, deployment, model, jobs[role], slices, ml=ml, settings=settings)
+        _replay(request, candidate, model, jobs[role], slices, ml, settings)
     return tuple(JobRef(asked.stage, job) for job in jobs.values())
+
+
+def _replay(
+    request: Replay,
+    candidate: Served,
+    model: Served,
+    job: str,
+    slices: Literals,
+    ml: MachineLearning,
+    settings: Settings,
+) -> None:
+    """One model's job: by the candidate's deployment where that is a batch one, else in a job of its own."""
+    stage = request.deployment.stage
+    if candidate.kind is Serving.BATCH:
+        through = candidate.deployment
+        invoke(stage, candidate.endpoint, through, model, job, slices, ml=ml, settings=settings)
+        return
+    asks = _asks(request, candidate, model, ml) if model.kind is Serving.ONLINE else {}
+    run(stage, candidate, model, job, dict(slices) | asks, ml=ml, settings=settings)
+
+
+def _asks(request: Replay, candidate: Served, model: Served, ml: MachineLearning) -> dict[str, str]:
+    """Whom a job asks. What serves is asked as everybody asks it while requests are mirrored: copies go to the
+    candidate then, though nobody else should ask anything."""
+    mirrored = model is not candidate and request.step.mirrored
+    endpoint = model.endpoint or candidate.endpoint
+    return asking(request.deployment.stage, endpoint, "" if mirrored else model.deployment, ml)
 
 
 def measure_step(request: Bake, *, ml: MachineLearning, records: Records, settings: Settings) -> Measurement:
@@ -66,7 +93,7 @@ def measure_step(request: Bake, *, ml: MachineLearning, records: Records, settin
 def judge_step(request: Judging, *, records: Records, audit: Audit, settings: Settings) -> Ruling:
     """Rule on what was measured, and put the ruling where pages and the audit log show it."""
     replay = request.bake.replay
-    asked, share, measured = replay.deployment, replay.step.share, request.measurement
+    asked, step, measured = replay.deployment, replay.step, request.measurement
     policy = asked.policies.stage(asked.stage)
     ruling = decide(
         policy.ramp,
@@ -76,7 +103,7 @@ def judge_step(request: Judging, *, records: Records, audit: Audit, settings: Se
         hours=request.bake.hours,
     )
     verdict = f"{ruling.verdict}: {ruling.sentence}"
-    said = f"{asked.pin.key} v{asked.pin.model_version} at {share} % in {asked.stage}: {verdict}"
+    said = f"{asked.pin.key} v{asked.pin.model_version} {step.place} in {asked.stage}: {verdict}"
     audit.append(
         id=f"ramp-{replay_job(replay, CANDIDATE)}",
         kind="ramp-verdict",
@@ -85,7 +112,7 @@ def judge_step(request: Judging, *, records: Records, audit: Audit, settings: Se
         sentence=said,
         details={"circuit": str(asked.pin.key), "measured": measured, "results": ruling.results},
     )
-    _show(asked, f"{share} % of windows: {verdict}", records, settings)
+    _show(asked, f"{step.progress}: {verdict}", records, settings)
     return replace(ruling, sentence=said)
 
 
@@ -115,14 +142,22 @@ def _replayed(request: Bake, ml: MachineLearning) -> Measured:
     candidate, *champion = (_summary(request, state, ml) for state in request.states)
     if candidate is None:
         return Measured(runs=1, failed_runs=1)
+    runs, failed_runs = _runs(candidate)
     return Measured(
-        runs=1,
+        runs=runs,
+        failed_runs=failed_runs,
         rows=int(candidate["rows"]),
         failed_rows=int(candidate["failed_rows"]),
         latency_ms=_optional(candidate["latency_ms"]["p95"]),
         error=_error(candidate),
         champion=_error(champion[0]) if champion and champion[0] else None,
     )
+
+
+def _runs(summary: Mapping[str, Any]) -> tuple[int, int]:
+    """How much a deployment was asked, and how much of it failed: requests to an online one, else the job."""
+    requests = summary.get("requests")
+    return (int(requests["sent"]), int(requests["failed"])) if requests else (1, 0)
 
 
 def _summary(request: Bake, state: JobState, ml: MachineLearning) -> Mapping[str, Any] | None:
@@ -143,25 +178,25 @@ def _optional(value: float | None) -> float | None:
 
 
 def _is_live(replay: Replay) -> bool:
-    """A first deployment serves nothing yet, so nothing can be scored live."""
-    asked = replay.deployment
-    return asked.policies.stage(asked.stage).ramp.bake is Bakes.LIVE and replay.champion is not None
+    """A first deployment serves nothing yet, and one without a share nothing either: nothing can be scored live."""
+    asked, serves = replay.deployment, replay.champion is not None and replay.step.share > 0
+    return serves and asked.policies.stage(asked.stage).ramp.bake is Bakes.LIVE
 
 
 def _scored_live(record: DeploymentRecord | None, deployment: str, share: int) -> Measured:
     """What scoring runs left of the candidate while it had this share."""
     candidate = record.ramping(deployment) if record else None
-    runs = [run for run in candidate.live if run.share == share] if candidate else []
+    runs = [one for one in candidate.live if one.share == share] if candidate else []
     live = Measured(live_windows=0)
-    for run in runs:
-        live = live.plus(_of(run))
+    for one in runs:
+        live = live.plus(_of(one))
     return live
 
 
 def _of(run: LiveRun) -> Measured:
     return Measured(
-        runs=1,
-        failed_runs=int(run.failed),
+        runs=run.requests or 1,
+        failed_runs=run.failed_requests if run.requests else int(run.failed),
         rows=run.rows,
         failed_rows=run.failed_rows,
         latency_ms=run.latency_ms,

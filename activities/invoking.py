@@ -1,11 +1,15 @@
-"""Invoking a batch deployment with all that it has to be told."""
+"""Scoring with a deployed model: through its batch deployment, or in a job that asks its online endpoint."""
 
 from collections.abc import Mapping
 
+from activities import registered
 from busbar.clients.machine_learning import MachineLearning
+from busbar.domain import names
 from busbar.domain.policies import Stage
 from busbar.domain.records import Served
 from busbar.settings import Settings
+
+type Literals = Mapping[str, str | int | float]
 
 
 def invoke(
@@ -14,27 +18,53 @@ def invoke(
     through: str,
     served: Served,
     job: str,
-    literals: Mapping[str, str | int | float],
+    literals: Literals,
     *,
     ml: MachineLearning,
     settings: Settings,
 ) -> None:
-    """Score with a model through a deployment, under a job name of our own, unless that job is there."""
-    common = {
-        "sensor_data": settings.sensor_table,
-        "forecasts": settings.forecast_table,
-        "model_version": served.model_version,
-        "deployment": served.deployment,
-    }
+    """Score with a model through a batch deployment, under a job name of our own, unless that job is there."""
     ml.invoke(
         stage,
         endpoint,
         through,
         job,
-        model=_model(stage, served, settings),
+        model=registered.model(served, stage, settings),
         circuit_config=served.circuit_config,
-        literals=common | dict(literals),
+        literals=_common(served, settings) | dict(literals),
     )
+
+
+def run(
+    stage: Stage,
+    through: Served,
+    served: Served,
+    job: str,
+    literals: Literals,
+    *,
+    ml: MachineLearning,
+    settings: Settings,
+) -> None:
+    """Score with a model in a job by the scoring component and on the compute of `through`, unless that job is there.
+
+    With the literals of `asking` the job asks an online endpoint, else the model itself.
+    """
+    ml.submit_scoring(
+        stage,
+        job,
+        component=registered.component(names.SCORING_COMPONENT, through.scoring_version, stage, settings),
+        compute=through.compute,
+        model=registered.model(served, stage, settings),
+        circuit_config=served.circuit_config,
+        literals=_common(served, settings) | dict(literals),
+        tags={"model_name": served.model_name, "deployment": served.deployment},
+    )
+
+
+def asking(stage: Stage, endpoint: str, deployment: str, ml: MachineLearning) -> dict[str, str]:
+    """The literals of a job that asks an online endpoint: its deployment, or "" for whichever has the traffic."""
+    named = {"asked_deployment": deployment} if deployment else {}
+    return {"scoring_uri": ml.scoring_uri(stage, endpoint)} | named
 
 
 def summary_path(job: str) -> str:
@@ -42,8 +72,10 @@ def summary_path(job: str) -> str:
     return f"jobs/{job}/summary.json"
 
 
-def _model(stage: Stage, served: Served, settings: Settings) -> str:
-    if stage is Stage.DEV:
-        return f"azureml:{served.model_name}:{served.model_version}"
-    place = f"azureml://registries/{settings.registry}/models"
-    return f"{place}/{served.model_name}/versions/{served.model_version}"
+def _common(served: Served, settings: Settings) -> dict[str, str | int | float]:
+    return {
+        "sensor_data": settings.sensor_table,
+        "forecasts": settings.forecast_table,
+        "model_version": served.model_version,
+        "deployment": served.deployment,
+    }

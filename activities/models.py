@@ -53,7 +53,7 @@ def register_model(
     if version is None:
         version = str(max((int(model.version) for model in ml.models(Stage.DEV, name)), default=0) + 1)
         ml.create_model(name, version, job, _tags(request))
-    assets = training.assets
+    assets, circuit = training.assets, circuit_at(repository, training.run.commit, training.key)
     pin = Pin(
         key=training.key,
         model_name=name,
@@ -67,8 +67,9 @@ def register_model(
         job=job,
         circuit_config=circuit_config_path(training),
         metrics=request.evaluation.metrics,
-        thresholds=circuit_at(repository, training.run.commit, training.key).thresholds,
+        thresholds=circuit.thresholds,
         delta_version=training.data.delta_version,
+        serving=circuit.serving,
     )
     releases.keep_pin(pin)
     return pin

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from activities.clock import now
 from activities.serving import names_of, require_candidate
+from activities.traffic import follow
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.domain.policies import Bake
@@ -12,10 +13,11 @@ from busbar.domain.steps import CircuitDeployment, Share
 from busbar.settings import Settings
 
 
-def raise_share(request: Share, *, records: Records, settings: Settings) -> None:
+def raise_share(request: Share, *, ml: MachineLearning, records: Records, settings: Settings) -> None:
     """From now on so many percent of the circuit's windows are the candidate's; a first deployment shares with none.
 
-    Raises `Rejected` where somebody took the candidate out meanwhile.
+    An online endpoint's requests are split, or copied to the candidate, by the same numbers. Raises `Rejected` where
+    somebody took the candidate out meanwhile.
     """
     asked = request.deployment
     _, deployment = names_of(asked, settings)
@@ -27,12 +29,13 @@ def raise_share(request: Share, *, records: Records, settings: Settings) -> None
         candidate = replace(
             require_candidate(record, deployment),
             share=request.percent,
+            mirrored=request.mirrored,
             progress=request.progress,
             windows=ramp.windows if ramp.bake is Bake.LIVE else 1,
         )
         return replace(record, candidate=candidate)
 
-    records.change_deployment(asked.stage, asked.pin.key, raised)
+    follow(records.change_deployment(asked.stage, asked.pin.key, raised), ml)
 
 
 def withdraw_candidate(
@@ -46,6 +49,7 @@ def withdraw_candidate(
         return replace(record, candidate=None) if record and record.ramping(deployment) else record
 
     after = records.change_deployment(stage, key, withdrawn)
+    follow(after, ml)
     if not _needed(after, deployment):
         ml.delete_deployment(stage, endpoint, deployment)
 
@@ -68,6 +72,7 @@ def take_back(
         return replace(record.serving(record.previous, now()), previous=None)
 
     after = records.change_deployment(stage, key, taken_back)
+    follow(after, ml)
     if not _needed(after, deployment):
         ml.delete_deployment(stage, endpoint, deployment)
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from activities.clock import now
+from activities.traffic import follow
 from busbar.clients.approvals import Approvals
 from busbar.clients.audit import Audit
 from busbar.clients.machine_learning import MachineLearning
@@ -52,8 +53,9 @@ def drop_candidates(request: Cancellation, *, ml: MachineLearning, records: Reco
         candidate = record.candidate
         if candidate is None or not _deploys(request, record, candidate.release_id):
             continue
-        _change(record, replace(candidate, share=0), records)  # nothing is sent there any more
-        ml.delete_deployment(record.stage, record.endpoint, candidate.deployment)
+        idle = replace(candidate, share=0, mirrored=0)
+        follow(_change(record, idle, records), ml)  # nothing is sent there any more
+        ml.delete_deployment(record.stage, record.endpoint_of(candidate), candidate.deployment)
         _change(record, None, records)  # only now: a retry must find its name
 
 
@@ -105,7 +107,7 @@ def _deploys(request: Cancellation, record: DeploymentRecord, release: str | Non
     return any(one.id == run or one.id.startswith(f"{run}-") for one in request.halted)
 
 
-def _change(seen: DeploymentRecord, candidate: Candidate | None, records: Records) -> None:
+def _change(seen: DeploymentRecord, candidate: Candidate | None, records: Records) -> DeploymentRecord | None:
     """Put another candidate in the place of the one that was seen; a later one is not ours to touch."""
 
     def changed(record: DeploymentRecord | None) -> DeploymentRecord:
@@ -113,4 +115,4 @@ def _change(seen: DeploymentRecord, candidate: Candidate | None, records: Record
         same = now.candidate and seen.candidate and now.candidate.deployment == seen.candidate.deployment
         return replace(now, candidate=candidate) if same else now
 
-    records.change_deployment(seen.stage, seen.key, changed)
+    return records.change_deployment(seen.stage, seen.key, changed)

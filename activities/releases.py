@@ -67,8 +67,8 @@ def lacks(request: Visit, *, ml: MachineLearning, records: Records) -> bool:
     stage = request.place.stage
     if stage is None:
         return any(not ml.model_in_registry(pin.model_name, pin.model_version) for pin in pins)
-    served = {record.key: record.model_version for record in records.deployments(stage)}
-    return any(served.get(pin.key) != pin.model_version for pin in pins)
+    served = {record.key: record.deployment for record in records.deployments(stage)}
+    return any(served.get(pin.key) != pin.deployment for pin in pins)
 
 
 def note_visit(request: Visited, *, releases: Releases) -> None:

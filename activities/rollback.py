@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from activities.clock import now
 from activities.serving import deploy
+from activities.traffic import follow
 from busbar.clients.approvals import Approvals
 from busbar.clients.audit import Audit
 from busbar.clients.machine_learning import MachineLearning
@@ -44,33 +45,38 @@ def stand_up(
     """Where the deployment stands that is to serve again; one that is gone is created from its record."""
     step = request.step
     record = _record(request, records)
-    known = ml.deployment(step.stage, record.endpoint, step.serves)
-    if known is not None and not known.failed:
-        return known
     served = record.active if record.deployment == step.serves else record.previous
     if served is None or served.deployment != step.serves:
         raise NotFound(f"{step.key}: the record of {step.serves} in {step.stage} is gone")
-    deploy(step.key, step.stage, record.endpoint, served, ml, settings)
-    return ml.deployment(step.stage, record.endpoint, step.serves) or DeploymentState(ready=False)
+    endpoint = record.endpoint_of(served)
+    known = ml.deployment(step.stage, endpoint, step.serves)
+    if known is not None and not known.failed:
+        return known
+    deploy(step.key, step.stage, endpoint, served, ml, settings)
+    return ml.deployment(step.stage, endpoint, step.serves) or DeploymentState(ready=False)
 
 
-def put_back(request: CircuitMove, *, records: Records) -> None:
+def put_back(request: CircuitMove, *, ml: MachineLearning, records: Records) -> None:
     """From now on the circuit is served as before; what it leaves does not come back by itself."""
     step, run = request.step, request.run
     cause = Cause(run.id, run.actor, run.reason, now())
-    records.change_deployment(step.stage, step.key, lambda record: step_back(record, step, cause))
+    after = records.change_deployment(step.stage, step.key, lambda record: step_back(record, step, cause))
+    follow(after, ml)
 
 
-def put_forward(request: CircuitMove, *, records: Records) -> None:
+def put_forward(request: CircuitMove, *, ml: MachineLearning, records: Records) -> None:
     """Undo this rollback of the circuit: a drill's second half."""
     step, rollback, at = request.step, request.run.id, now()
-    records.change_deployment(step.stage, step.key, lambda record: step_forward(record, step, rollback, at))
+    after = records.change_deployment(
+        step.stage, step.key, lambda record: step_forward(record, step, rollback, at)
+    )
+    follow(after, ml)
 
 
 def remove_withdrawn(request: CircuitMove, *, ml: MachineLearning, records: Records) -> None:
     """Delete the deployment of a candidate that was withdrawn."""
     step = request.step
-    ml.delete_deployment(step.stage, _record(request, records).endpoint, step.leaves)
+    ml.delete_deployment(step.stage, step.endpoint or _record(request, records).endpoint, step.leaves)
 
 
 def note_releases(

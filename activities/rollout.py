@@ -8,7 +8,6 @@ from activities.records import stored_release
 from activities.serving import names_of
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
-from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.gates import GateInput, evaluate, passed, summary
 from busbar.domain.policies import Stage
@@ -49,7 +48,7 @@ def plan_deployment(
 
 
 def _hold(pin: Pin, request: StageDeployment, serving: DeploymentRecord | None, ml: MachineLearning) -> str:
-    if serving is not None and (mark := serving.mark(names.deployment(pin.key, pin.model_version))):
+    if serving is not None and (mark := serving.mark(pin.deployment)):
         return f"{mark.sentence}; a person has to lift that first"
     if serving is not None and int(serving.model_version) > int(pin.model_version):
         return f"{request.stage} already serves version {serving.model_version}, this is {pin.model_version}"
@@ -80,15 +79,18 @@ def _quota(
         if record is not None and record.deployment == deployment:
             continue
         created[endpoint].add(deployment)
-        freed[endpoint] |= _making_room(record)
+        for place, name in _making_room(record):
+            freed[place].add(name)
     quota = request.release.policies.quotas
     return exceeded(quota, _occupancy(request.stage, created, ml, records), created, freed)
 
 
-def _making_room(record: DeploymentRecord | None) -> set[str]:
-    """What a circuit's deployments are rid of before its candidate comes."""
-    kept = (record.previous, record.candidate) if record else ()
-    return {one.deployment for one in kept if one}
+def _making_room(record: DeploymentRecord | None) -> list[tuple[str, str]]:
+    """What a circuit's deployments are rid of before its candidate comes, endpoint and name each."""
+    if record is None:
+        return []
+    kept = (record.previous, record.candidate)
+    return [(record.endpoint_of(one), one.deployment) for one in kept if one]
 
 
 def _occupancy(stage: Stage, touched: Iterable[str], ml: MachineLearning, records: Records) -> Occupancy:

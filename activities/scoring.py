@@ -1,4 +1,4 @@
-"""Scoring through the deployed batch endpoints, shared with a candidate while it ramps up."""
+"""Scoring through what is deployed, shared with a candidate while it ramps up."""
 
 import json
 from collections.abc import Mapping
@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from activities.clock import now
-from activities.invoking import invoke, summary_path
+from activities.invoking import asking, invoke, run, summary_path
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.domain import names
-from busbar.domain.circuits import CircuitKey
+from busbar.domain.circuits import CircuitKey, Serving
 from busbar.domain.errors import NotFound
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage
@@ -41,18 +41,22 @@ def share_scoring(request: CircuitScoring, *, records: Records) -> tuple[Scoring
     record = records.deployment(request.stage, request.key)
     if record is None:
         raise NotFound(f"{request.key} has no deployment in {request.stage}")
-    run, active, candidate = request.orchestration_id, record.active, record.candidate
+    job, active, candidate = request.orchestration_id, record.active, record.candidate
     if candidate is None or not candidate.share:
-        return (ScoringPart(run, record.endpoint, active),)
-    share, windows = candidate.share, candidate.windows
+        return (ScoringPart(job, record.endpoint, active),)
+    share, windows, there = candidate.share, candidate.windows, record.endpoint_of(candidate)
     ramping = ScoringPart(
-        names.invoked_job(run, "candidate"), record.endpoint, candidate.plain, 0, share, windows, active
+        names.invoked_job(job, "candidate"), there, candidate.plain, 0, share, windows, active
     )
-    return (ScoringPart(run, record.endpoint, active, share, 100 - share, windows), ramping)
+    return (ScoringPart(job, record.endpoint, active, share, 100 - share, windows), ramping)
 
 
 def submit_scoring(request: PartScoring, *, ml: MachineLearning, settings: Settings) -> JobRef:
-    """Invoke a part's deployment by name, under a job name of our own, unless this run did already."""
+    """Ask a part's deployment by name, under a job name of our own, unless this run did already.
+
+    A batch deployment is invoked. An online one is asked by a job, by name as well: the windows are split by the same
+    rule, a repeat replaces what it wrote, and what each deployment forecast is on record.
+    """
     scoring, part = request.scoring, request.part
     slices = {
         "score_date": scoring.day.isoformat(),
@@ -60,17 +64,14 @@ def submit_scoring(request: PartScoring, *, ml: MachineLearning, settings: Setti
         "window_offset": part.offset / 100,
         "window_share": part.share / 100,
     }
-    invoke(
-        scoring.stage,
-        part.endpoint,
-        part.served.deployment,
-        part.served,
-        part.job,
-        slices,
-        ml=ml,
-        settings=settings,
-    )
-    return JobRef(scoring.stage, part.job)
+    stage, served = scoring.stage, part.served
+    if served.kind is Serving.ONLINE:
+        asks = asking(stage, part.endpoint, served.deployment, ml)
+        run(stage, served, served, part.job, slices | asks, ml=ml, settings=settings)
+    else:
+        through = served.deployment
+        invoke(stage, part.endpoint, through, served, part.job, slices, ml=ml, settings=settings)
+    return JobRef(stage, part.job)
 
 
 def record_scored(request: ScoringResult, *, ml: MachineLearning, records: Records) -> ScoringOutcome:
@@ -121,6 +122,7 @@ def _live_run(scored: ScoredPart, summary: Mapping[str, Any] | None) -> LiveRun:
     job, share = scored.part.job, scored.part.share
     if summary is None:
         return LiveRun(job, share, 0, 0, 0, failed=True)
+    requests = summary.get("requests") or {}
     return LiveRun(
         job=job,
         share=share,
@@ -128,4 +130,6 @@ def _live_run(scored: ScoredPart, summary: Mapping[str, Any] | None) -> LiveRun:
         rows=int(summary["rows"]),
         failed_rows=int(summary.get("failed_rows", 0)),
         latency_ms=summary.get("latency_ms", {}).get("p95"),
+        requests=int(requests.get("sent", 0)),
+        failed_requests=int(requests.get("failed", 0)),
     )

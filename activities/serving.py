@@ -1,16 +1,19 @@
-"""Batch endpoints and deployments: one endpoint a plant, one deployment a circuit and model version."""
+"""Endpoints and deployments: a batch endpoint a plant or an online one a circuit, one deployment a model version."""
 
 from dataclasses import replace
 
+from activities import registered
 from activities.clock import now
+from activities.traffic import follow
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.domain import names
-from busbar.domain.circuits import CircuitKey
+from busbar.domain.circuits import CircuitKey, Serving
 from busbar.domain.errors import Rejected
 from busbar.domain.policies import Stage
-from busbar.domain.ramp import steps
+from busbar.domain.ramp import Step, steps, steps_between_kinds
 from busbar.domain.records import Candidate, DeploymentRecord, Served
+from busbar.domain.release import Pin
 from busbar.domain.steps import CircuitDeployment, DeploymentState, Ramp
 from busbar.settings import Settings
 
@@ -31,49 +34,70 @@ def create_deployment(
         return Ramp(serves=True)
     if stage is not Stage.DEV:
         ml.write_file(stage, pin.circuit_config, ml.read_file(Stage.DEV, pin.circuit_config))
-    ml.ensure_endpoint(stage, endpoint, {"plant_id": pin.key.plant_id})
+    taking_over = served(request, endpoint, deployment)
+    ml.ensure_endpoint(stage, endpoint, _endpoint_tags(pin))
     if before is not None and not serves:
-        _make_room(before, request, deployment, ml, records)
+        _make_room(before, request, taking_over, ml, records)
     if known is None or known.failed:
-        deploy(pin.key, stage, endpoint, served(request, deployment), ml, settings)
-    if serves:
-        return Ramp()
-    policy = request.policies.stage(stage).ramp
-    return Ramp(steps(policy, first=before is None), before.active if before else None)
+        deploy(pin.key, stage, endpoint, taking_over, ml, settings)
+    return Ramp() if serves else Ramp(_steps(request, before), before.active if before else None)
+
+
+def _steps(request: CircuitDeployment, before: DeploymentRecord | None) -> tuple[Step, ...]:
+    policy, serving = request.policies.stage(request.stage).ramp, request.pin.serving
+    if before is not None and before.kind is not serving:
+        return steps_between_kinds(policy)
+    return steps(policy, first=before is None, online=serving is Serving.ONLINE)
 
 
 def _make_room(
     before: DeploymentRecord,
     request: CircuitDeployment,
-    deployment: str,
+    taking_over: Served,
     ml: MachineLearning,
     records: Records,
 ) -> None:
     """Note the candidate, and delete what is neither it nor active; names are forgotten only once it is gone."""
-    if before.candidate and before.candidate.deployment != deployment:
-        ml.delete_deployment(before.stage, before.endpoint, before.candidate.deployment)
-    records.change_deployment(before.stage, before.key, lambda record: _joined(record, request, deployment))
-    if before.previous and before.previous.deployment != deployment:
-        ml.delete_deployment(before.stage, before.endpoint, before.previous.deployment)
+    stage, deployment = before.stage, taking_over.deployment
+    if (other := before.candidate) and other.deployment != deployment:
+        ml.delete_deployment(stage, before.endpoint_of(other), other.deployment)
+    records.change_deployment(stage, before.key, lambda record: _joined(record, request, taking_over))
+    if (other := before.previous) and other.deployment != deployment:
+        ml.delete_deployment(stage, before.endpoint_of(other), other.deployment)
 
 
-def _joined(record: DeploymentRecord | None, request: CircuitDeployment, deployment: str) -> DeploymentRecord:
+def _joined(
+    record: DeploymentRecord | None, request: CircuitDeployment, taking_over: Served
+) -> DeploymentRecord:
     """The record with its candidate; the same again changes nothing."""
+    deployment = taking_over.deployment
     if record is None:
         raise Rejected(f"{request.pin.key}: nothing serves {request.stage} any more: deploy it again")
     _refuse_marked(record, deployment)
     if deployment in (record.deployment, record.candidate and record.candidate.deployment):
         return record
-    candidate = Candidate(**vars(served(request, deployment)))
-    return replace(record, candidate=candidate, previous_stands=False)
+    return replace(record, candidate=Candidate(**vars(taking_over)), previous_stands=False)
 
 
 def deploy(
     key: CircuitKey, stage: Stage, endpoint: str, served: Served, ml: MachineLearning, settings: Settings
 ) -> None:
     """Start the creation of a deployment from what is on record of it alone."""
-    component = _component(stage, served.scoring_version, settings)
-    ml.create_deployment(stage, endpoint, served.deployment, component, served.compute, _tags(key, served))
+    build, tags = served.scoring_version, _tags(key, served)
+    if served.kind is Serving.BATCH:
+        component = registered.component(names.SCORING_COMPONENT, build, stage, settings)
+        ml.create_deployment(stage, endpoint, served.deployment, component, served.compute, tags)
+        return
+    ml.create_online_deployment(
+        stage,
+        endpoint,
+        served.deployment,
+        component=registered.component(names.ONLINE_COMPONENT, build, stage, settings),
+        model=registered.model(served, stage, settings),
+        instance_type=served.instance_type,
+        instances=served.instances,
+        tags=tags,
+    )
 
 
 def look_at_deployment(
@@ -87,22 +111,27 @@ def look_at_deployment(
 def activate_deployment(
     request: CircuitDeployment, *, ml: MachineLearning, records: Records, settings: Settings
 ) -> None:
-    """From now on the circuit is served by this deployment; at most the one before it is kept."""
+    """From now on the circuit is served by this deployment; at most the one before it is kept.
+
+    All of an online endpoint's requests are its own then.
+    """
     stage, key = request.stage, request.pin.key
-    endpoint, deployment = names_of(request, settings)
+    taking_over = served(request, *names_of(request, settings))
     before = records.deployment(stage, key)
-    if before is not None and before.deployment == deployment:
+    if before is not None and before.deployment == taking_over.deployment:
+        follow(before, ml)
         return
-    if before is not None and before.previous and before.previous.deployment != deployment:
+    if before is not None and before.previous and before.previous.deployment != taking_over.deployment:
         # before the record forgets its name: a retry must find it
-        ml.delete_deployment(stage, endpoint, before.previous.deployment)
-    records.change_deployment(stage, key, lambda record: _serving(record, request, endpoint, deployment))
+        ml.delete_deployment(stage, before.endpoint_of(before.previous), before.previous.deployment)
+    after = records.change_deployment(stage, key, lambda record: _serving(record, request, taking_over))
+    follow(after, ml)
 
 
 def _serving(
-    before: DeploymentRecord | None, request: CircuitDeployment, endpoint: str, deployment: str
+    before: DeploymentRecord | None, request: CircuitDeployment, taking_over: Served
 ) -> DeploymentRecord:
-    taking_over = served(request, deployment)
+    endpoint, deployment = taking_over.endpoint, taking_over.deployment
     if before is None:
         return DeploymentRecord.first(request.pin.key, request.stage, endpoint, taking_over)
     _refuse_marked(before, deployment)
@@ -125,10 +154,10 @@ def require_candidate(record: DeploymentRecord, deployment: str) -> Candidate:
     return candidate
 
 
-def served(request: CircuitDeployment, deployment: str) -> Served:
+def served(request: CircuitDeployment, endpoint: str, deployment: str) -> Served:
     """What the deployment stands for, from now on."""
-    pin = request.pin
-    return Served(
+    pin, policy = request.pin, request.policies.stage(request.stage)
+    found = Served(
         deployment=deployment,
         model_name=pin.model_name,
         model_version=pin.model_version,
@@ -138,25 +167,26 @@ def served(request: CircuitDeployment, deployment: str) -> Served:
         release_id=request.release_id,
         scoring_version=pin.scoring_build,
         training_hash=pin.training_hash,
-        compute=request.policies.stage(request.stage).compute,
+        compute=policy.compute,
+        kind=pin.serving,
+        endpoint=endpoint,
     )
+    if pin.serving is Serving.BATCH:
+        return found
+    return replace(found, instance_type=policy.online.instance_type, instances=policy.online.instance_count)
 
 
 def names_of(request: CircuitDeployment, settings: Settings) -> tuple[str, str]:
     """The endpoint and the deployment of a circuit's model in a stage."""
-    workspace = settings.workspace_id(request.stage)
-    key = request.pin.key
-    return (
-        names.endpoint(key, request.stage, workspace),
-        names.deployment(key, request.pin.model_version),
-    )
+    pin, workspace = request.pin, settings.workspace_id(request.stage)
+    named = names.online_endpoint if pin.serving is Serving.ONLINE else names.endpoint
+    return named(pin.key, request.stage, workspace), pin.deployment
 
 
-def _component(stage: Stage, version: str, settings: Settings) -> str:
-    name = names.SCORING_COMPONENT
-    if stage is Stage.DEV:
-        return f"azureml:{name}:{version}"
-    return f"azureml://registries/{settings.registry}/components/{name}/versions/{version}"
+def _endpoint_tags(pin: Pin) -> dict[str, str]:
+    """Whose the endpoint is: a plant's, or one circuit's."""
+    circuit = {"circuit_id": pin.key.circuit_id} if pin.serving is Serving.ONLINE else {}
+    return {"plant_id": pin.key.plant_id} | circuit
 
 
 def _tags(key: CircuitKey, served: Served) -> dict[str, str]:

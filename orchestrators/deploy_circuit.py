@@ -91,9 +91,10 @@ def _climb(ctx: Context, request: CircuitDeployment, ramp: Ramp) -> Steps[Ruling
     for step in ramp.steps:
         if not step.baked:
             continue
-        ruling, measured = yield from _bake(ctx, request, ramp, step, measured)
+        ruling, replayed = yield from _bake(ctx, request, ramp, step, measured)
         if ruling.verdict is not Verdict.ADVANCE:
             return ruling
+        measured = replayed if step.share else measured  # windows that a later step has again count once
     return None
 
 
@@ -102,9 +103,9 @@ def _bake(
 ) -> Steps[tuple[Ruling, Measured]]:
     """Give the candidate its share and watch it until there is a verdict, or the hold is over."""
     policy, began = request.policies.stage(request.stage).ramp, ctx.current_utc_datetime
-    progress = f"{step.share} % of windows, baking, {before.windows} of {policy.windows} windows"
+    progress = f"{step.progress}, baking, {before.windows} of {policy.windows} windows"
     ctx.set_custom_status(f"{request.pin.key}: {progress}")
-    yield from call(ctx, raise_share, Share(request, step.share, progress))
+    yield from call(ctx, raise_share, Share(request, step.share, progress, step.mirrored))
     if policy.bake is Bakes.LIVE and ramp.champion is not None:
         yield from sleep(ctx, policy.bake_hours * 3600)
     for attempt in count(1):

@@ -729,6 +729,12 @@ class FakeMachineLearning(_Fake):
     components_of: dict[tuple[Stage, str, str], tuple[str, str]] = field(
         default_factory=dict[tuple[Stage, str, str], tuple[str, str]]
     )
+    traffic: dict[tuple[Stage, str], tuple[dict[str, int], dict[str, int]]] = field(
+        default_factory=dict[tuple[Stage, str], tuple[dict[str, int], dict[str, int]]]
+    )
+    online: dict[tuple[Stage, str, str], Mapping[str, Any]] = field(
+        default_factory=dict[tuple[Stage, str, str], Mapping[str, Any]]
+    )
     defaults: dict[tuple[Stage, str], str] = field(default_factory=dict[tuple[Stage, str], str])
     monitors: dict[tuple[Stage, str], Monitor] = field(default_factory=dict[tuple[Stage, str], Monitor])
     archived: set[tuple[str, str, str, str]] = field(default_factory=set[tuple[str, str, str, str]])
@@ -976,13 +982,66 @@ class FakeMachineLearning(_Fake):
         self.deployments[key] = DeploymentState(ready=True, tags=dict(tags))
         self.components_of[key] = (component, compute)
 
+    def create_online_deployment(
+        self,
+        stage: Stage,
+        endpoint: str,
+        deployment: str,
+        *,
+        component: str,
+        model: str,
+        instance_type: str,
+        instances: int,
+        tags: Mapping[str, str],
+    ) -> None:
+        self.create_deployment(stage, endpoint, deployment, component, instance_type, tags)
+        self.online[stage, endpoint, deployment] = {"model": model, "instances": instances}
+
+    def set_traffic(
+        self, stage: Stage, endpoint: str, live: Mapping[str, int], mirrored: Mapping[str, int]
+    ) -> None:
+        """Refuses what Azure ML refuses."""
+        self._reach()
+        known = self.deployment_names(stage, endpoint)
+        assert {*live, *mirrored} <= set(known), f"{endpoint} has {known}, not all of {live} and {mirrored}"
+        assert sum(live.values()) in (0, 100), live
+        assert not set(live) & set(mirrored), f"{live} and {mirrored} overlap"
+        self.traffic[stage, endpoint] = (dict(live), dict(mirrored))
+
+    def scoring_uri(self, stage: Stage, endpoint: str) -> str:
+        self._reach()
+        return f"https://{endpoint}.example.com/score"
+
+    def submit_scoring(
+        self,
+        stage: Stage,
+        name: str,
+        *,
+        component: str,
+        compute: str,
+        model: str,
+        circuit_config: str,
+        literals: Mapping[str, str | int | float],
+        tags: Mapping[str, str],
+    ) -> None:
+        inputs = {"component": component, "compute": compute, "model": model}
+        self._submit(stage, name, tags, inputs | {"circuit_config": circuit_config} | dict(literals))
+
     def set_default(self, stage: Stage, endpoint: str, deployment: str) -> None:
         self._reach()
         self.defaults[stage, endpoint] = deployment
 
     def delete_deployment(self, stage: Stage, endpoint: str, deployment: str) -> None:
+        """One with traffic is taken out of it first, as the client does."""
         self._reach()
         self.deployments.pop((stage, endpoint, deployment), None)
+        if (stage, endpoint) in self.traffic:
+            live, mirrored = self.traffic[stage, endpoint]
+            rest = {name: 100 for name in live if name != deployment}
+            self.traffic[stage, endpoint] = (
+                rest if deployment in live else live,
+                {name: share for name, share in mirrored.items() if name != deployment},
+            )
 
     def invoke(
         self,

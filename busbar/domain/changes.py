@@ -47,6 +47,7 @@ def _described(circuit: Circuit) -> dict[str, Any]:
         "sensors": ", ".join(circuit.sensors),
         **circuit.hyperparameters,
         "delta_version": circuit.delta_version,
+        "serving": circuit.serving.value,
         **{
             f"limits.{sensor}.{end}": value
             for sensor, limits in circuit.limits.items()

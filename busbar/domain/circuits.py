@@ -4,9 +4,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 
 from busbar.domain.errors import BadRequest
 from busbar.domain.policies import Policies, Thresholds
+
+
+class Serving(StrEnum):
+    """How a circuit is served: by a job that scores it once a day, or by an endpoint that answers all day."""
+
+    BATCH = "batch"
+    ONLINE = "online"
+
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9]{0,15}")
 
@@ -61,6 +70,7 @@ class Circuit:
     thresholds: Thresholds = field(default_factory=Thresholds)
     delta_version: int | None = None
     owner: str | None = None
+    serving: Serving = Serving.BATCH
 
 
 @dataclass(frozen=True)

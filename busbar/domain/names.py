@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterable
 from datetime import date, datetime
 
-from busbar.domain.circuits import CircuitKey
+from busbar.domain.circuits import CircuitKey, Serving
 from busbar.domain.policies import GateName, Stage
 
 TRAINING_COMPONENT = "training_pipeline"
 SCORING_COMPONENT = "scoring_pipeline"
+ONLINE_COMPONENT = "online_score"
 MERGE_COMPONENT = "etl_merge"
 
 _CIRCUIT = r"[A-Za-z][A-Za-z0-9]{0,15}-[A-Za-z][A-Za-z0-9]{0,15}"
@@ -21,6 +22,7 @@ _OWN_JOB = re.compile(
     r"|monitor-(dev|test|prod)-\d{4}-\d\d-\d\d(-\d+)+"
     r"|[A-Za-z0-9-]+--bake\d+-a\d+-(candidate|champion)"
 )
+_LONGEST_NAME = 32  # of an endpoint
 
 
 def build(version: str, environment_version: str) -> str:
@@ -206,6 +208,24 @@ def endpoint(key: CircuitKey, stage: Stage, workspace_id: str) -> str:
     return f"be-{key.plant_id.lower()}-{stage}-{suffix}"
 
 
-def deployment(key: CircuitKey, model_version: str) -> str:
-    """One deployment a circuit and model version, within its plant's endpoint: `circ1-v3`."""
-    return f"{key.circuit_id.lower()}-v{model_version}"
+def online_endpoint(key: CircuitKey, stage: Stage, workspace_id: str) -> str:
+    """One online endpoint a circuit: `oe-plant1-circ1-test-3f9c`; where that has more than 32 characters, the circuit
+    is cut short and the suffix stands for all of it."""
+    circuit = f"{key.plant_id}-{key.circuit_id}".lower()
+    suffix = hashlib.sha256(workspace_id.lower().encode()).hexdigest()[:4]
+    if len(name := f"oe-{circuit}-{stage}-{suffix}") <= _LONGEST_NAME:
+        return name
+    suffix = hashlib.sha256(f"{circuit}/{workspace_id.lower()}".encode()).hexdigest()[:8]
+    room = _LONGEST_NAME - len(f"oe--{stage}-{suffix}")
+    return f"oe-{circuit[:room].rstrip('-')}-{stage}-{suffix}"
+
+
+def is_online(endpoint: str) -> bool:
+    """Whether an endpoint is an online one: its name says it."""
+    return endpoint.startswith("oe-")
+
+
+def deployment(key: CircuitKey, model_version: str, serving: Serving = Serving.BATCH) -> str:
+    """One deployment a circuit and model version: `circ1-v3` within its plant's batch endpoint, `online-v3` within its
+    own online one. A model that is served both ways has two names: what served before is told from what serves."""
+    return f"{'online' if serving is Serving.ONLINE else key.circuit_id.lower()}-v{model_version}"

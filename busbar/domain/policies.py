@@ -144,6 +144,14 @@ class RampPolicy:
 
 
 @dataclass(frozen=True)
+class OnlinePolicy:
+    """What each online deployment of a stage stands on: so many machines of a size, day and night."""
+
+    instance_type: str = "Standard_F2s_v2"
+    instance_count: int = 1
+
+
+@dataclass(frozen=True)
 class RollbackPolicy:
     """When a candidate goes back by itself; percentages of rows, milliseconds a window, margin over the champion.
 
@@ -292,6 +300,7 @@ class StagePolicy:
     waves: WavePolicy = WavePolicy()
     retention: RetentionPolicy = RetentionPolicy()
     alerts: AlertPolicy | None = None
+    online: OnlinePolicy = OnlinePolicy()
 
 
 @dataclass(frozen=True)

@@ -32,17 +32,33 @@ class Step:
     """One step of a ramp: the candidate's share after it in percent, and the part of it that this step adds.
 
     `baked`: watched before the next step. `look_back` is how many issue times a replay goes through, so that the added
-    part of them holds the windows that a verdict needs.
+    part of them holds the windows that a verdict needs. A step without a share tries the candidate beside what serves,
+    on all windows; `mirrored` percent of an online endpoint's requests are copied to it meanwhile.
     """
 
     share: int
     offset: int = 0
     baked: bool = True
     look_back: int = 1
+    mirrored: int = 0
 
     @property
     def added(self) -> int:
-        return self.share - self.offset
+        return self.share - self.offset if self.share else 100
+
+    @property
+    def place(self) -> str:
+        """Where a ramp stands with this step: `at 25 %`."""
+        if self.share:
+            return f"at {self.share} %"
+        return f"mirrored {self.mirrored} %" if self.mirrored else "beside what serves"
+
+    @property
+    def progress(self) -> str:
+        """What the candidate has of the windows with this step, for pages."""
+        if self.share:
+            return f"{self.share} % of windows"
+        return f"{self.mirrored} % of requests mirrored" if self.mirrored else "beside what serves"
 
 
 @dataclass(frozen=True)
@@ -134,19 +150,28 @@ class Ruling:
     sentence: str
 
 
-def steps(policy: RampPolicy, *, first: bool) -> tuple[Step, ...]:
+def steps(policy: RampPolicy, *, first: bool, online: bool = False) -> tuple[Step, ...]:
     """The ramp's steps. The last gives the candidate everything: what there is to see was seen before it.
 
     A `first` deployment displaces nothing and shares with nothing: it is baked once, over all windows, unless the
-    policy bakes nothing at all.
+    policy bakes nothing at all. An `online` candidate is sent copies of requests before it has a share of them.
     """
     if first and len(policy.steps) > 1:
         return (Step(100, look_back=policy.windows),)
+    mirrors = online and policy.mirror_percent > 0 and not first
+    mirror = Step(0, look_back=policy.windows, mirrored=policy.mirror_percent)
     befores = (0, *policy.steps)
-    return tuple(
+    rising = (
         Step(share, before, baked=share < 100, look_back=look_back(policy.windows, share - before))
         for before, share in zip(befores, policy.steps, strict=False)
     )
+    return (mirror, *rising) if mirrors else tuple(rising)
+
+
+def steps_between_kinds(policy: RampPolicy) -> tuple[Step, ...]:
+    """The steps of a candidate that is served otherwise than its champion: nothing splits what one job and one endpoint
+    do, so it is baked once beside it, over all windows, unless the policy bakes nothing at all."""
+    return (Step(0, look_back=policy.windows),) if len(policy.steps) > 1 else ()
 
 
 def look_back(windows: int, percent: int) -> int:

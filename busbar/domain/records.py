@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from busbar.domain.circuits import CircuitKey
+from busbar.domain.circuits import CircuitKey, Serving
 from busbar.domain.gates import GateResult, Metrics
 from busbar.domain.policies import Stage
 from busbar.domain.training import Verdict
@@ -33,8 +33,9 @@ class CircuitRecord:
 class Served:
     """A model behind a deployment, with all that an invocation of it, or a return to it, must name.
 
-    `scoring_version` is that of the scoring component which the deployment runs, on `compute`. `since` is ISO 8601,
-    UTC.
+    `scoring_version` is the build of the scoring components that it runs; its jobs run on `compute`. An online one
+    stands on `instances` of an `instance_type`. `endpoint` is empty where it is that of the record. `since` is ISO
+    8601, UTC.
     """
 
     deployment: str
@@ -47,11 +48,18 @@ class Served:
     scoring_version: str = ""
     training_hash: str = ""
     compute: str = ""
+    kind: Serving = Serving.BATCH
+    endpoint: str = ""
+    instance_type: str = ""
+    instances: int = 1
 
 
 @dataclass(frozen=True)
 class LiveRun:
-    """What a scoring run left of a candidate while it had `share` percent: `latency_ms` is the 95th percentile."""
+    """What a scoring run left of a candidate while it had `share` percent: `latency_ms` is the 95th percentile.
+
+    An online one was sent `requests`.
+    """
 
     job: str
     share: int
@@ -60,19 +68,23 @@ class LiveRun:
     failed_rows: int
     latency_ms: float | None = None
     failed: bool = False
+    requests: int = 0
+    failed_requests: int = 0
 
 
 @dataclass(frozen=True)
 class Candidate(Served):
     """What is to take over: `share` percent of the windows are its own by now; `progress` says how its ramp stands.
 
-    A scoring run has `windows` issue times while it ramps; `live` is what such runs left of it.
+    Of the requests to an online endpoint it gets `mirrored` percent as copies, before it has a share. A scoring run
+    has `windows` issue times while it ramps; `live` is what such runs left of it.
     """
 
     share: int = 0
     progress: str = ""
     windows: int = 1
     live: tuple[LiveRun, ...] = ()
+    mirrored: int = 0
 
     @property
     def plain(self) -> Served:
@@ -124,6 +136,9 @@ class DeploymentRecord:
     scoring_version: str = ""
     training_hash: str = ""
     compute: str = ""
+    kind: Serving = Serving.BATCH
+    instance_type: str = ""
+    instances: int = 1
     candidate: Candidate | None = None
     previous: Served | None = None
     previous_stands: bool = True
@@ -132,7 +147,7 @@ class DeploymentRecord:
     @classmethod
     def first(cls, key: CircuitKey, stage: Stage, endpoint: str, served: Served) -> "DeploymentRecord":
         """The record of a circuit that nothing served so far."""
-        return cls(key, stage, endpoint, **_own(served))
+        return cls(key, stage, **_own(replace(served, endpoint=endpoint)))
 
     @property
     def active(self) -> Served:
@@ -143,9 +158,13 @@ class DeploymentRecord:
         """The candidate, if it is this deployment."""
         return self.candidate if self.candidate and self.candidate.deployment == deployment else None
 
+    def endpoint_of(self, served: Served) -> str:
+        """The endpoint behind which one of the record's deployments stands."""
+        return served.endpoint or self.endpoint
+
     def serving(self, served: Served, since: str) -> "DeploymentRecord":
         """The record once `served` has taken over: what served becomes `previous`, no candidate is left."""
-        own = _own(served) | {"since": since}
+        own = _own(served) | {"since": since, "endpoint": self.endpoint_of(served)}
         return replace(self, **own, candidate=None, previous=self.active, previous_stands=True)
 
     def mark(self, deployment: str) -> RolledBack | None:

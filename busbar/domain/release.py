@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from busbar.domain import names
-from busbar.domain.circuits import CircuitKey
+from busbar.domain.circuits import CircuitKey, Serving
 from busbar.domain.gates import Metrics
 from busbar.domain.policies import NO_LIMITS, Thresholds
 
@@ -28,6 +28,12 @@ class Pin:
     metrics: Metrics
     thresholds: Thresholds = NO_LIMITS
     delta_version: int | None = None
+    serving: Serving = Serving.BATCH
+
+    @property
+    def deployment(self) -> str:
+        """The name of the deployment that serves the model as the pin says."""
+        return names.deployment(self.key, self.model_version, self.serving)
 
     @property
     def scoring_build(self) -> str:

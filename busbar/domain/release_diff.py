@@ -29,6 +29,7 @@ ASPECTS: dict[str, Callable[[Pin], Said]] = {
     "environment": lambda pin: pin.environment,
     "training component": lambda pin: pin.component_version,
     "scoring component": lambda pin: pin.scoring_version,
+    "serving": lambda pin: pin.serving.value,
     "job": lambda pin: pin.job,
     "configuration": lambda pin: pin.circuit_config,
     "limits": _limits,

@@ -71,7 +71,10 @@ class Move(StrEnum):
 
 @dataclass(frozen=True)
 class Return:
-    """One circuit's way back: from `leaves` (deployed `since`) to `serves`. `gone`: that has to be created again."""
+    """One circuit's way back: from `leaves` (deployed `since`) to `serves`. `gone`: that has to be created again.
+
+    `endpoint` is where a candidate stands that is withdrawn, if that is not what serves the circuit.
+    """
 
     key: CircuitKey
     stage: Stage
@@ -81,6 +84,7 @@ class Return:
     since: str
     sentence: str
     gone: bool = False
+    endpoint: str = ""
 
 
 @dataclass(frozen=True)
@@ -213,8 +217,9 @@ def _rule(scope: Scope, record: DeploymentRecord) -> Return | Stay:
     if candidate and (scope.kind is not ScopeKind.RELEASE or candidate.release_id == scope.target):
         going, staying = candidate.model_version, record.model_version
         sentence = f"{key}: candidate v{going} is withdrawn, v{staying} goes on serving {stage}"
+        leaving, place = candidate.deployment, candidate.endpoint
         return Return(
-            key, stage, Move.WITHDRAW, candidate.deployment, record.deployment, candidate.since, sentence
+            key, stage, Move.WITHDRAW, leaving, record.deployment, candidate.since, sentence, endpoint=place
         )
     if scope.kind is ScopeKind.RELEASE and record.release_id != scope.target:
         return Stay(key, f"{key} is already back: v{record.model_version} serves {stage}")

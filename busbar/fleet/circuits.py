@@ -59,6 +59,7 @@ def _circuit(item: CircuitItem) -> Circuit:
         thresholds=Thresholds(**item.thresholds.model_dump()),
         delta_version=item.delta_version,
         owner=item.owner,
+        serving=item.serving,
     )
 
 

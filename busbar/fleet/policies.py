@@ -123,7 +123,7 @@ def _stage(stage: Stage, item: EnvironmentFile | None) -> StagePolicy:
     default = STAGES[stage]
     if item is None:
         return default
-    parts = {name: getattr(item, name) for name in ("ramp", "rollback", "waves", "retention")}
+    parts = {name: getattr(item, name) for name in ("online", "ramp", "rollback", "waves", "retention")}
     own = {name: _over(getattr(default, name), part) for name, part in parts.items() if part}
     if item.alerts:
         own["alerts"] = _over(default.alerts or AlertPolicy(), item.alerts)

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from busbar.domain.circuits import Serving
 from busbar.domain.policies import Bake, BranchAction, Every, Stage, Weekday
 from busbar.fleet.fields import (
     Days,
@@ -74,6 +75,7 @@ class Defaults(Strict):
     frequency_minutes: FrequencyMinutes = 60
     hyperparameters: Hyperparameters = Hyperparameters()  # pyright: ignore[reportCallIssue]  # all have defaults
     owner: Label | None = None
+    serving: Annotated[Serving, Field(strict=False)] = Serving.BATCH
 
 
 class CircuitItem(Defaults):
@@ -274,6 +276,13 @@ class RampItem(Strict):
         return steps
 
 
+class OnlineItem(Strict):
+    """The machines of a circuit's online deployment, as Azure ML names their sizes."""
+
+    instance_type: str = Field("Standard_F2s_v2", pattern=r"^(Standard|Basic)_[A-Za-z0-9_-]+$")
+    instance_count: int = Field(1, ge=1, le=20)
+
+
 class RollbackItem(Strict):
     enabled: bool = True
     error_percent: Percent = 5
@@ -307,6 +316,7 @@ class EnvironmentFile(Strict):
 
     thresholds: ThresholdsOfModel = ThresholdsOfModel()  # pyright: ignore[reportCallIssue]  # all have defaults
     compute: Label = ""
+    online: OnlineItem | None = None
     approval: ApprovalItem | None = None
     ramp: RampItem | None = None
     rollback: RollbackItem | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from busbar.clients.machine_learning import ModelState
 from busbar.codec import from_wire, to_wire
+from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.events import JobStatus
 from busbar.domain.gates import GateResult, Metrics
@@ -199,7 +200,7 @@ def serving(key: CircuitKey = CIRC1, stage: Stage = Stage.DEV, version: str = "1
     return DeploymentRecord(
         key=key,
         stage=stage,
-        endpoint=f"be-{key.plant_id.lower()}-{stage}-0000",
+        endpoint=names.endpoint(key, stage, SETTINGS.workspace_id(stage)),
         deployment=f"{key.circuit_id.lower()}-v{version}",
         model_name=f"{key.plant_id}_{key.circuit_id}_model",
         model_version=version,

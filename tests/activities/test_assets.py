@@ -115,7 +115,10 @@ def test_a_wrong_environment_is_a_problem_in_words(bench: Bench, changes: dict[s
 def test_training_and_scoring_components_are_registered_with_their_versions(bench: Bench):
     assets = bench.run(register_components, components()).assets
     assert assets == Assets(NAME, VERSION, TRAINING_VERSION, SCORING_VERSION)
-    names = {"train_lstm", "evaluate_model", "training_pipeline", "batch_score", "scoring_pipeline"}
+    names = {
+        *("train_lstm", "evaluate_model", "training_pipeline"),
+        *("batch_score", "scoring_pipeline", "online_score"),
+    }
     assert {name for _, name, _ in bench.ml.components} == names
     assert all(build.endswith(f"-env{VERSION}") for _, _, build in bench.ml.components)
 
@@ -275,7 +278,7 @@ def test_scoring_components_reach_the_registry_with_its_own_references(bench: Be
         for (place, name, _), kept in bench.ml.components.items()
         if place == "registry"
     }
-    assert set(found) == {"batch_score", "scoring_pipeline"}
+    assert set(found) == {"batch_score", "scoring_pipeline", "online_score"}
     assert (
         "azureml://registries/central-registry/environments/sensor-forecasting-env/versions/1.1.0"
         in found["batch_score"]
@@ -285,6 +288,15 @@ def test_scoring_components_reach_the_registry_with_its_own_references(bench: Be
         in found["scoring_pipeline"]
     )
     assert not any("azureml:" in text.replace("azureml://", "") for text in found.values())
+
+
+def test_what_scores_has_one_version(bench: Bench):
+    version = f'version: "{SCORING_VERSION}"'
+    run = bench.edit("ml_components/scoring/online_score/component.yaml", version, 'version: "0.9.0"')
+    assert bench.run(register_components, components(run)).problem == (
+        f"ml_components/scoring: scoring_pipeline is at {SCORING_VERSION}, online_score at 0.9.0: "
+        "give both the same version"
+    )
 
 
 def test_another_content_under_a_promoted_version_is_refused(bench: Bench):

@@ -622,6 +622,7 @@ COMPONENTS = (
     "training/training_pipeline",
     "scoring/batch_score",
     "scoring/scoring_pipeline",
+    "scoring/online_score",
 )
 
 

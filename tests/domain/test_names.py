@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from busbar.domain import names
-from busbar.domain.circuits import CircuitKey
+from busbar.domain.circuits import CircuitKey, Serving
 from busbar.domain.policies import Stage
 
 KEY = CircuitKey("PLANT1", "CIRC1")
@@ -104,3 +104,26 @@ def test_endpoints_of_a_plant_are_one_and_of_a_workspace_their_own():
 )
 def test_jobs_of_other_people_are_told_from_ours(name: str, own: bool):
     assert names.own_job(name) is own
+
+
+@given(KEYS, KEYS)
+def test_online_endpoints_are_a_circuits_own_and_told_by_their_names(one: CircuitKey, other: CircuitKey):
+    for stage in Stage:
+        mine, theirs = (names.online_endpoint(key, stage, WORKSPACE) for key in (one, other))
+        assert re.fullmatch(r"[a-z](?:[a-z0-9]|-(?!-)){1,30}[a-z0-9]", mine)
+        assert (mine == theirs) == (str(one).lower() == str(other).lower())
+        assert names.is_online(mine)
+        assert not names.is_online(names.endpoint(one, stage, WORKSPACE))
+
+
+def test_an_online_endpoint_says_its_circuit_as_far_as_there_is_room():
+    assert names.online_endpoint(KEY, Stage.PROD, WORKSPACE)[:-4] == "oe-plant1-circ1-prod-"
+    long = CircuitKey("PLANT0123456789", "CIRCUIT01234567")
+    assert names.online_endpoint(long, Stage.PROD, WORKSPACE)[:-8] == "oe-plant0123456789-prod-"
+    other = names.online_endpoint(long, Stage.PROD, WORKSPACE + "2")
+    assert other != names.online_endpoint(long, Stage.PROD, WORKSPACE)
+
+
+def test_a_model_served_both_ways_has_two_deployments():
+    assert names.deployment(KEY, "3") == "circ1-v3"
+    assert names.deployment(KEY, "3", Serving.ONLINE) == "online-v3"

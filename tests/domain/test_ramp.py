@@ -19,6 +19,7 @@ from busbar.domain.ramp import (
     hold_look_hours,
     look_back,
     steps,
+    steps_between_kinds,
 )
 
 PROD = RampPolicy(steps=(10, 25, 50, 100))
@@ -64,6 +65,44 @@ def test_the_parts_of_a_ramp_are_all_windows_once():
 
 def test_a_first_deployment_is_baked_on_exactly_the_windows_that_a_verdict_needs():
     assert steps(PROD, first=True) == (Step(100, look_back=24),)
+
+
+MIRRORED = replace(PROD, mirror_percent=10)
+
+
+@pytest.mark.parametrize(
+    ("policy", "first", "online", "mirrored"),
+    [
+        (MIRRORED, False, True, [10, 0, 0, 0, 0]),
+        (MIRRORED, False, False, [0, 0, 0, 0]),  # a batch deployment is sent no copies
+        (MIRRORED, True, True, [0]),  # nobody's requests to copy yet
+        (PROD, False, True, [0, 0, 0, 0]),
+        (RampPolicy(mirror_percent=50), False, True, [50, 0]),
+    ],
+)
+def test_requests_are_mirrored_before_any_is_answered(
+    policy: RampPolicy, first: bool, online: bool, mirrored: list[int]
+):
+    found = steps(policy, first=first, online=online)
+    assert [step.mirrored for step in found] == mirrored
+    assert all(step.share == 0 and step.baked and step.added == 100 for step in found if step.mirrored)
+
+
+@pytest.mark.parametrize(("policy", "expected"), [(PROD, (Step(0, look_back=24),)), (RampPolicy(), ())])
+def test_between_kinds_nothing_is_split(policy: RampPolicy, expected: tuple[Step, ...]):
+    assert steps_between_kinds(policy) == expected
+
+
+@pytest.mark.parametrize(
+    ("step", "place", "progress"),
+    [
+        (Step(25, 10), "at 25 %", "25 % of windows"),
+        (Step(0, mirrored=10), "mirrored 10 %", "10 % of requests mirrored"),
+        (Step(0), "beside what serves", "beside what serves"),
+    ],
+)
+def test_a_step_says_where_it_is(step: Step, place: str, progress: str):
+    assert (step.place, step.progress) == (place, progress)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,15 @@ KEY = CircuitKey("PLANT1", "CIRC1")
 
 def served(version: int, since: str = "then") -> Served:
     return Served(
-        f"circ1-v{version}", "m", str(version), "2025-12-09", "c.yaml", since, f"r-{version}", "1.0.0"
+        f"circ1-v{version}",
+        "m",
+        str(version),
+        "2025-12-09",
+        "c.yaml",
+        since,
+        f"r-{version}",
+        "1.0.0",
+        endpoint="be",
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from busbar.domain.circuits import CircuitKey
+from busbar.domain.circuits import CircuitKey, Serving
 from busbar.domain.gates import Metrics
 from busbar.domain.policies import Thresholds
 from busbar.domain.release import Pin, ReleaseSet
@@ -49,6 +49,7 @@ OTHER: dict[str, Any] = {
     "key": CircuitKey("PLANT9", "CIRC1"),
     "metrics": replace(ONE.metrics, champion_mse=0.5),
     "thresholds": Thresholds(min_recall=0.5),
+    "serving": Serving.ONLINE,
 }
 
 

@@ -30,8 +30,8 @@ ENVIRONMENT = _read(ML_COMPONENTS / "environments" / "sensor-forecasting-env.yam
 def test_all_components_are_there() -> None:
     assert {_name(file) for file in FILES} == {
         "etl_merge", "train_lstm", "evaluate_model", "training_pipeline", "batch_score", "scoring_pipeline",
-        "validate_predictions", "calculate_metrics", "detect_drift", "evidence_notebook", "compare_environments",
-        "monitor_circuits",
+        "online_score", "validate_predictions", "calculate_metrics", "detect_drift", "evidence_notebook",
+        "compare_environments", "monitor_circuits",
     }  # fmt: skip
 
 

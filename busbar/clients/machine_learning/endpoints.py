@@ -1,12 +1,14 @@
-"""Batch endpoints and their deployments of pipeline components."""
+"""Endpoints of either kind, told by their names; batch endpoints with their deployments of pipeline components."""
 
 import threading
 from collections.abc import Mapping
 from typing import Any
 
-from busbar.clients.machine_learning.jobs import Jobs, job_output
+from busbar.clients.machine_learning.jobs import job_output
+from busbar.clients.machine_learning.online import Online, state_of
 from busbar.clients.machine_learning.workspaces import datastore_uri, found, require_same, split_version
 from busbar.clients.session import translated
+from busbar.domain import names
 from busbar.domain.errors import Conflict, NotFound, Rejected, TemporarilyUnavailable
 from busbar.domain.policies import Stage
 from busbar.domain.steps import DeploymentState
@@ -17,19 +19,25 @@ Literal = str | int | float
 _invoking = threading.Lock()
 
 
-class Endpoints(Jobs):
+class Endpoints(Online):
     def ensure_endpoint(self, stage: Stage, endpoint: str, tags: Mapping[str, str]) -> None:
-        """Have a batch endpoint; raises `TemporarilyUnavailable` while Azure ML is still creating it."""
-        from azure.ai.ml.entities import BatchEndpoint
+        """Have an endpoint; raises `TemporarilyUnavailable` while Azure ML is still creating it.
+
+        Who calls an online one needs a token of its own and the right to score: there is no key to be lost.
+        """
+        from azure.ai.ml.entities import BatchEndpoint, ManagedOnlineEndpoint
 
         known = self._endpoint(stage, endpoint)
         if known is None:
+            wanted: Any = (
+                ManagedOnlineEndpoint(name=endpoint, auth_mode="aad_token", tags=dict(tags))
+                if names.is_online(endpoint)
+                else BatchEndpoint(name=endpoint, tags=dict(tags))
+            )
             with translated(f"create endpoint {endpoint}"):
-                self._client(stage).batch_endpoints.begin_create_or_update(
-                    BatchEndpoint(name=endpoint, tags=dict(tags))
-                )
+                self._endpoints(stage, endpoint).begin_create_or_update(wanted)
             known = self._endpoint(stage, endpoint)
-        state = _state(known) if known else "creating"
+        state = state_of(known) if known else "creating"
         if state in ("failed", "canceled"):
             raise Rejected(
                 f"endpoint {endpoint} is {state}: a platform engineer can delete it, it is then made anew"
@@ -39,15 +47,17 @@ class Endpoints(Jobs):
         require_same(f"endpoint {endpoint}", known.tags, tags)
 
     def endpoint_names(self, stage: Stage) -> list[str]:
-        """The names of a workspace's batch endpoints."""
+        """The names of a workspace's endpoints, of both kinds."""
+        client = self._client(stage)
         with translated(f"list endpoints of {stage}"):
-            return sorted(str(one.name) for one in self._client(stage).batch_endpoints.list())
+            found_all: list[Any] = [*client.batch_endpoints.list(), *client.online_endpoints.list()]
+        return sorted(str(one.name) for one in found_all)
 
     def deployment_names(self, stage: Stage, endpoint: str) -> list[str]:
         """The names of an endpoint's deployments; none where there is no such endpoint."""
         listed: list[str] | None = found(
             f"list deployments of {endpoint}",
-            lambda: [str(one.name) for one in self._client(stage).batch_deployments.list(endpoint)],
+            lambda: [str(one.name) for one in self._deployments(stage, endpoint).list(endpoint)],
         )
         return sorted(listed or [])
 
@@ -55,11 +65,11 @@ class Endpoints(Jobs):
         """Where a deployment stands, `None` if there is none of that name."""
         known: Any = found(
             f"read deployment {deployment} of {endpoint}",
-            lambda: self._client(stage).batch_deployments.get(deployment, endpoint),
+            lambda: self._deployments(stage, endpoint).get(deployment, endpoint),
         )
         if known is None:
             return None
-        state = _state(known)
+        state = state_of(known)
         failed = state in ("failed", "canceled")
         error = (
             f"deployment {deployment} of {endpoint} is {state}: its log is in Azure ML studio"
@@ -79,7 +89,7 @@ class Endpoints(Jobs):
         compute: str,
         tags: Mapping[str, str],
     ) -> None:
-        """Start the creation of a deployment, unless it is there; a failed one is made again.
+        """Start the creation of a batch deployment, unless it is there; a failed one is made again.
 
         `component` is `azureml:name:version` of the workspace, or the registry's `azureml://…`.
         """
@@ -110,12 +120,17 @@ class Endpoints(Jobs):
             self._client(stage).batch_endpoints.begin_create_or_update(known)
 
     def delete_deployment(self, stage: Stage, endpoint: str, deployment: str) -> None:
-        """Start the deletion of a deployment; no error where it is gone already."""
+        """Start the deletion of a deployment; no error where it is gone already.
+
+        An online one is taken out of its endpoint's traffic first.
+        """
         if self.deployment(stage, endpoint, deployment) is None:
             return
+        if names.is_online(endpoint):
+            self.drain(stage, endpoint, deployment)
         try:
             with translated(f"delete deployment {deployment} of {endpoint}"):
-                self._client(stage).batch_deployments.begin_delete(deployment, endpoint)
+                self._deployments(stage, endpoint).begin_delete(deployment, endpoint)
         except NotFound:
             return
 
@@ -161,19 +176,21 @@ class Endpoints(Jobs):
         return job
 
     def _endpoint(self, stage: Stage, endpoint: str) -> Any:
-        return found(f"read endpoint {endpoint}", lambda: self._client(stage).batch_endpoints.get(endpoint))
+        return found(f"read endpoint {endpoint}", lambda: self._endpoints(stage, endpoint).get(endpoint))
+
+    def _endpoints(self, stage: Stage, endpoint: str) -> Any:
+        client = self._client(stage)
+        return client.online_endpoints if names.is_online(endpoint) else client.batch_endpoints
+
+    def _deployments(self, stage: Stage, endpoint: str) -> Any:
+        client = self._client(stage)
+        return client.online_deployments if names.is_online(endpoint) else client.batch_deployments
 
     def _model_id(self, stage: Stage, model: str) -> str:
         if model.startswith("azureml://"):
             return model
         name, version = split_version(model)
         return f"{self._settings.workspace_id(stage)}/models/{name}/versions/{version}"
-
-
-def _state(resource: Any) -> str:
-    """A resource's provisioning state in lower case; the SDK gives text or an enum."""
-    state = resource.provisioning_state
-    return str(getattr(state, "value", state) or "creating").lower()
 
 
 def _literal_type(value: Literal) -> str:

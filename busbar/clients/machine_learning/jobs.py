@@ -133,15 +133,17 @@ class Jobs(Workspaces):
         except NotFound:
             return
 
-    def _submit(self, name: str, tags: Mapping[str, str], build: "Callable[[], Job]") -> None:
-        known = self.job(Stage.DEV, name)
+    def _submit(
+        self, name: str, tags: Mapping[str, str], build: "Callable[[], Job]", stage: Stage = Stage.DEV
+    ) -> None:
+        known = self.job(stage, name)
         if known is None:
             try:
                 with translated(f"submit job {name}"):
-                    self._client(Stage.DEV).jobs.create_or_update(build())
+                    self._client(stage).jobs.create_or_update(build())
                 return
             except Conflict:
-                known = self.job(Stage.DEV, name)  # somebody else submitted it meanwhile
+                known = self.job(stage, name)  # somebody else submitted it meanwhile
         require_same(f"job {name}", known.tags if known else None, tags)
 
 

@@ -27,11 +27,15 @@ class Ramp:
 
 @dataclass(frozen=True)
 class Share:
-    """A candidate's share of the windows in percent, and the line that pages show of its ramp."""
+    """A candidate's share of the windows in percent, and the line that pages show of its ramp.
+
+    `mirrored` percent of an online endpoint's requests are copied to it.
+    """
 
     deployment: CircuitDeployment
     percent: int
     progress: str
+    mirrored: int = 0
 
 
 @dataclass(frozen=True)

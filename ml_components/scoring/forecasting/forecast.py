@@ -35,19 +35,23 @@ class Forecasts:
 
 def forecast(model: Forecaster, inputs: np.ndarray) -> Forecasts:
     """Forecast look-backs [windows, look_back, sensors] one after the other, as requests would come."""
-    usable = np.isfinite(inputs).all(1)
-    shape = (len(inputs), model.metadata["horizon"], len(model.sensors))
-    outputs = {name: np.full(shape, np.nan) for name in OUTPUTS}
-    milliseconds = np.zeros(len(inputs))
+    forecasts = blank(model, inputs)
     if len(inputs):
         model.predict(inputs[:1], *OUTPUTS)  # a session allocates when it runs first: no window's latency
     for index in range(len(inputs)):
         began = time.perf_counter()
         found = model.predict(inputs[index : index + 1], *OUTPUTS)
-        milliseconds[index] = (time.perf_counter() - began) * 1000.0
+        forecasts.milliseconds[index] = (time.perf_counter() - began) * 1000.0
         for name, values in zip(OUTPUTS, found, strict=True):
-            outputs[name][index] = values[0]
-    return Forecasts(outputs, usable, milliseconds)
+            forecasts.outputs[name][index] = values[0]
+    return forecasts
+
+
+def blank(model: Forecaster, inputs: np.ndarray) -> Forecasts:
+    """Forecasts of look-backs, each still to be filled in."""
+    shape = (len(inputs), model.metadata["horizon"], len(model.sensors))
+    outputs = {name: np.full(shape, np.nan) for name in OUTPUTS}
+    return Forecasts(outputs, np.isfinite(inputs).all(1), np.zeros(len(inputs)))
 
 
 def latency(found: Forecasts) -> dict[str, float | None]:

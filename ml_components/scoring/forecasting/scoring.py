@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 from shared.circuit import Circuit
 from shared.delta import replace_rows
+from shared.errors import InputError
 from shared.forecaster import Forecaster
 
+from forecasting.asking import Asked, Endpoint, ask
 from forecasting.forecast import Forecasts, forecast, latency, replay_error
 from forecasting.table import forecast_rows, replaced
 from forecasting.windows import Mode, Share, actuals, issue_times, load_recent, look_backs
@@ -16,7 +19,10 @@ from forecasting.windows import Mode, Share, actuals, issue_times, load_recent, 
 
 @dataclass(frozen=True)
 class Scoring:
-    """What to score: the last `windows` windows of `day` that fall to this deployment's share."""
+    """What to score: the last `windows` windows of `day` that fall to this deployment's share.
+
+    With an `endpoint` that one is asked for the forecasts; `model` then only says what they look like.
+    """
 
     circuit: Circuit
     model: Forecaster
@@ -26,6 +32,7 @@ class Scoring:
     windows: int = 1
     share: Share = field(default_factory=Share)
     mode: Mode = Mode.FORECAST
+    endpoint: Endpoint | None = None
 
 
 def score(scoring: Scoring, readings: str, forecasts: str) -> dict[str, Any]:
@@ -39,7 +46,8 @@ def score(scoring: Scoring, readings: str, forecasts: str) -> dict[str, Any]:
     available = issue_times(series, model, scoring.windows, scoring.mode)
     issued = [at for at in available if scoring.share.holds(circuit, at)]
     inputs = look_backs(model, series, issued)
-    found = forecast(model, inputs)
+    asked = _ask(scoring, inputs)
+    found = asked.found if asked else forecast(model, inputs)
     replayed = scoring.mode is Mode.REPLAY
     error = replay_error(model, found, inputs, actuals(model, series, issued)) if replayed else None
     predict_seconds = clock.lap()
@@ -58,6 +66,7 @@ def score(scoring: Scoring, readings: str, forecasts: str) -> dict[str, Any]:
         "failed_rows": found.failed,
         "skipped_sensors": skipped_sensors(circuit, found),
         "latency_ms": latency(found),
+        "requests": asked.summary if asked else None,
         "error": error,
         "seconds": {"load": load_seconds, "predict": predict_seconds, "write": clock.lap()},
         "delta_version": version,
@@ -72,6 +81,18 @@ def skipped_sensors(circuit: Circuit, found: Forecasts) -> dict[str, str]:
         for sensor, count in zip(circuit.sensors, gaps.tolist(), strict=True)
         if count
     }
+
+
+def _ask(scoring: Scoring, inputs: np.ndarray) -> Asked | None:
+    """What the endpoint answers; raises `InputError` where a forecast was needed and no request was answered."""
+    if scoring.endpoint is None:
+        return None
+    asked = ask(scoring.endpoint, scoring.model, inputs)
+    if scoring.mode is Mode.FORECAST and asked.problems and len(asked.problems) == len(inputs):
+        raise InputError(
+            f"{scoring.endpoint.uri} answered no request: {', '.join(sorted(set(asked.problems)))}"
+        )
+    return asked
 
 
 def _write(scoring: Scoring, issued: list[datetime], found: Forecasts, table: str) -> int | None:

@@ -5,7 +5,7 @@ replaced by those in `src`, which need nothing but Python.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,14 @@ FAILS_LATE = 25  # its models fail on the windows of a ramp's second bake: prod 
 
 _SRC = Path(__file__).parent / "src"
 _SCRIPTS = {
-    "training/train_lstm": "train.py",
-    "training/evaluate_model": "evaluate.py",
-    "scoring/batch_score": "score.py",
-    "evidence/evidence_notebook": "build.py",
+    "training/train_lstm": ("train.py", "train.py"),
+    "training/evaluate_model": ("evaluate.py", "evaluate.py"),
+    "scoring/batch_score": ("score.py", "score.py"),
+    "scoring/online_score": ("score.py", "online.py"),
+    "evidence/evidence_notebook": ("build.py", "build.py"),
 }
+"""By component: what its script is called, and what stands in for it."""
+
 _INCLUDES = re.compile(rb"additional_includes: .*\n")
 _CONDA = b"name: light\ndependencies: [python=3.13]\n"
 
@@ -45,10 +48,16 @@ def light_files(
     seeds: Mapping[CircuitKey, int] | None = None,
     policies: Mapping[str, Mapping[str, Any]] | None = None,
     cutoff_date: str = CUTOFF_DATE,
+    online: Collection[CircuitKey] = (),
 ) -> Files:
-    """The whole repository. `seeds` choose how models behave, `policies` (by file of config/) replace keys."""
+    """The whole repository. `seeds` choose how models behave, `policies` (by file of config/) replace keys, circuits in
+    `online` are served by endpoints of their own."""
     files = fleet_files([])
-    items = [_circuit(key, (seeds or {}).get(key, BEHAVES), cutoff_date) for key in keys(circuits)]
+    items = [
+        _circuit(key, (seeds or {}).get(key, BEHAVES), cutoff_date)
+        | ({"serving": "online"} if key in online else {})
+        for key in keys(circuits)
+    ]
     files["config/circuits.yaml"] = _yaml({"defaults": {"owner": "data-scientist"}, "circuits": items})
     for name, changes in (policies or {}).items():
         path = f"config/{name}.yaml"
@@ -76,10 +85,10 @@ def _lightened(files: Files) -> Files:
         for path, content in files.items()
         if not any(path.startswith(f"ml_components/{folder}/src/") for folder in _SCRIPTS)
     }
-    for folder, script in _SCRIPTS.items():
+    for folder, (script, stand_in) in _SCRIPTS.items():
         component = f"ml_components/{folder}/component.yaml"
         kept[component] = _INCLUDES.sub(b"", files[component])
-        kept[f"ml_components/{folder}/src/{script}"] = (_SRC / script).read_bytes()
+        kept[f"ml_components/{folder}/src/{script}"] = (_SRC / stand_in).read_bytes()
     conda = next(path for path in kept if path.endswith("-conda.yaml"))
     return kept | {conda: _CONDA}
 

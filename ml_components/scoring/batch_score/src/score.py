@@ -1,7 +1,8 @@
 """Forecast one circuit from its latest readings and write the forecasts, with intervals, to a Delta table.
 
 A repeat replaces what it wrote before: the same circuit, issue time and deployment never stand there twice. A replay
-forecasts windows whose readings are there already, measures the error and writes no forecast.
+forecasts windows whose readings are there already, measures the error and writes no forecast. An online endpoint can be
+asked for the forecasts, one request a window, instead of the model.
 """
 
 import argparse
@@ -16,6 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # A job finds shared/ and forecasting/ beside this file; in the repository they lie three and two folders up.
 sys.path.extend(map(str, Path(__file__).resolve().parents[2:4]))
 
+from forecasting.asking import Endpoint
 from forecasting.scoring import Scoring, score
 from forecasting.windows import Mode, Share
 from shared.circuit import load_circuit
@@ -48,7 +50,14 @@ def _scoring(arguments: argparse.Namespace) -> Scoring:
         windows=arguments.windows,
         share=Share(arguments.window_offset, arguments.window_share),
         mode=_mode(arguments.mode),
+        endpoint=_endpoint(arguments),
     )
+
+
+def _endpoint(arguments: argparse.Namespace) -> Endpoint | None:
+    if arguments.scoring_uri is None:
+        return None
+    return Endpoint(arguments.scoring_uri, arguments.asked_deployment)
 
 
 def _day(text: str) -> date:
@@ -98,6 +107,12 @@ def _arguments() -> argparse.Namespace:
         default=Mode.FORECAST,
         metavar="MODE",
         help="forecast, or replay: measure on what was read since",
+    )
+    parser.add_argument(
+        "--scoring_uri", metavar="URI", help="an online endpoint, asked instead of the model here"
+    )
+    parser.add_argument(
+        "--asked_deployment", metavar="NAME", help="which of its deployments; left out: as its traffic falls"
     )
     parser.add_argument("--summary", required=True, metavar="JSON", help="output: what was scored, how fast")
     return parser.parse_args()

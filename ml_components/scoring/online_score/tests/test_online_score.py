@@ -13,7 +13,7 @@ import pytest
 from conftest import SENSORS, signals
 from shared.forecaster import Forecaster
 
-SCRIPT = Path(__file__).parents[1] / "score.py"
+SCRIPT = Path(__file__).parents[1] / "src" / "score.py"
 
 
 @pytest.fixture
@@ -88,3 +88,16 @@ print(sorted({{"tensorflow", "mlflow", "pandas", "deltalake"}} & set(sys.modules
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_as_a_program_it_answers_a_file(trained_model: Path, entry: ModuleType, tmp_path: Path) -> None:
+    asked, answer = tmp_path / "request.json", tmp_path / "answer.json"
+    asked.write_text(json.dumps(_request(signals(24))))
+    flags = ["--model", str(trained_model), "--request", str(asked), "--answer", str(answer)]
+    subprocess.run([sys.executable, str(SCRIPT), *flags], check=True, capture_output=True)
+    assert json.loads(answer.read_text()) == entry.run(asked.read_text())
+    asked.write_text("{")
+    failed = subprocess.run(
+        [sys.executable, str(SCRIPT), *flags], check=False, capture_output=True, text=True
+    )
+    assert (failed.returncode, failed.stderr.startswith("error: the request is no JSON")) == (2, True)

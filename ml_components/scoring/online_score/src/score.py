@@ -5,9 +5,11 @@ step up to the issue time, null where nothing was read; or a list of such object
 `{"sensors": {"temperature": {"forecast": […], "lower": […], "upper": […]}}, "skipped_sensors": {…},
 "frequency_minutes": 60}`, or a list of them. A request that cannot be used is answered 400 with `{"error": …}`.
 
-The folder is deployed with `shared/` and `forecasting/` beside this file.
+The folder is deployed with `shared/` and `forecasting/` beside this file. Run as a program it answers one request
+from a file, as the endpoint would.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -15,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# In the repository shared/ and forecasting/ lie two and one folders up.
+# In the repository shared/ and forecasting/ lie three and two folders up.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.extend(map(str, Path(__file__).resolve().parents[1:3]))
+sys.path.extend(map(str, Path(__file__).resolve().parents[2:4]))
 
 import numpy as np
 from forecasting.forecast import OUTPUTS, Forecasts, forecast
-from shared.errors import InputError
+from shared.errors import InputError, run_command
 from shared.forecaster import Forecaster
 from shared.windows import latest_look_backs
 
@@ -119,3 +121,21 @@ class _Response:
     def get_data(self) -> bytes:
         """The body."""
         return self._body
+
+
+def main() -> None:
+    """Command line: answer one request."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="Exit 2: the request cannot be used, and the message says what to change."
+    )
+    parser.add_argument("--model", required=True, metavar="FOLDER", help="MLflow model folder of train_lstm")
+    parser.add_argument("--request", required=True, metavar="JSON", help="as an online endpoint is sent it")
+    parser.add_argument("--answer", required=True, metavar="JSON", help="output: what it would answer")
+    arguments = parser.parse_args()
+    asked = Path(arguments.request).read_text(encoding="utf-8")
+    found = answer(Forecaster.load(arguments.model), asked)
+    Path(arguments.answer).write_text(json.dumps(found, indent=2), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_command(main)
