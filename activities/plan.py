@@ -1,5 +1,7 @@
 """What the commit says and what to train."""
 
+from collections.abc import Iterable, Mapping
+
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
 from busbar.domain.changes import Change, ChangeType, compare
@@ -34,7 +36,8 @@ def decide_training(request: PlanRequest, *, repository: Repository, records: Re
         _decide(item, fleet, request, changes.get(item.key), records) for item in request.data.pinned
     )
     removed = tuple(key for key, change in changes.items() if change.type is ChangeType.REMOVED)
-    return TrainingPlan(decisions, _sentence(decisions, removed, len(request.data.problems)))
+    told = (_sentence(decisions, removed, len(request.data.problems)), *_served_otherwise(decisions, changes))
+    return TrainingPlan(decisions, "; ".join(told))
 
 
 def _decide(
@@ -68,6 +71,16 @@ def _changes(run: TrainingRun, fleet: Fleet, repository: Repository) -> tuple[Ch
         return compare(
             None, fleet
         )  # the old commit was unreadable or is gone: the hashes decide all the same
+
+
+def _served_otherwise(decisions: Iterable[Decision], changes: Mapping[CircuitKey, Change]) -> tuple[str, ...]:
+    """What to do where a circuit is to be served otherwise and its model stays: no training brings a release set."""
+    kept = [changes[one.key] for one in decisions if not one.train and one.key in changes]
+    return tuple(
+        f"{change.key} is to be served {change.serving}: `busbar releases compose {change.key}=<version>` does it"
+        for change in kept
+        if change.serving
+    )
 
 
 def _sentence(decisions: tuple[Decision, ...], removed: tuple[CircuitKey, ...], without_data: int) -> str:

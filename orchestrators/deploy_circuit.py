@@ -7,6 +7,7 @@ from activities.baking import judge_step, measure_step, submit_replay
 from activities.monitors import ensure_monitor
 from activities.ramping import raise_share, withdraw_candidate
 from activities.serving import activate_deployment, create_deployment, look_at_deployment
+from busbar.domain.circuits import Serving
 from busbar.domain.policies import Backoff, Stage
 from busbar.domain.policies import Bake as Bakes
 from busbar.domain.ramp import Measured, Ruling, Step, Verdict, hold_look_hours
@@ -27,6 +28,8 @@ from orchestrators.waiting import wait_for_job
 
 POLL = Backoff(1, 15)
 POLLS = 44  # ten minutes
+ONLINE_POLL = Backoff(2, 30)
+ONLINE_POLLS = 64  # half an hour: its machines are started first
 
 
 def deploy_circuit(ctx: Context, request: CircuitDeployment) -> Steps[Rollout]:
@@ -74,14 +77,16 @@ def _watch(ctx: Context, request: CircuitDeployment) -> Steps[str]:
 
 def _stand(ctx: Context, request: CircuitDeployment) -> Steps[None]:
     """Wait until the candidate stands."""
-    for look in range(POLLS):
+    online = request.pin.serving is Serving.ONLINE
+    poll, polls = (ONLINE_POLL, ONLINE_POLLS) if online else (POLL, POLLS)
+    for look in range(polls):
         state = yield from call(ctx, look_at_deployment, request)
         if state.failed:
             raise StepFailed(f"{request.pin.key}: deployment to {request.stage} failed: {state.error}")
         if state.ready:
             return
-        yield from sleep(ctx, POLL.delay(look))
-    waited = sum(map(POLL.delay, range(POLLS)))
+        yield from sleep(ctx, poll.delay(look))
+    waited = sum(map(poll.delay, range(polls)))
     raise StepFailed(f"{request.pin.key}: deployment to {request.stage} not ready after {waited:g} s")
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from busbar.domain.circuits import Circuit, CircuitKey, Fleet
+from busbar.domain.circuits import Circuit, CircuitKey, Fleet, Serving
 
 
 class ChangeType(StrEnum):
@@ -17,11 +17,15 @@ class ChangeType(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One circuit's change; `detail` reads `cutoff_date 2025-12-01 → 2025-12-09`."""
+    """One circuit's change; `detail` reads `cutoff_date 2025-12-01 → 2025-12-09`.
+
+    `serving` is how it is served from now on, where that is what changed, among other things perhaps.
+    """
 
     key: CircuitKey
     type: ChangeType
     detail: str = ""
+    serving: Serving | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,8 @@ def compare(before: Fleet | None, after: Fleet) -> tuple[Change, ...]:
         elif key not in new:
             changes.append(Change(key, ChangeType.REMOVED, "removed"))
         elif detail := _differences(old[key], new[key]):
-            changes.append(Change(key, ChangeType.MODIFIED, detail))
+            serving = new[key].serving if new[key].serving is not old[key].serving else None
+            changes.append(Change(key, ChangeType.MODIFIED, detail, serving))
     return tuple(changes)
 
 

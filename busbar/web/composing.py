@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from busbar.clients.records import Records
 from busbar.clients.releases import Releases
 from busbar.clients.repositories import Repository
 from busbar.domain import names
-from busbar.domain.circuits import Fleet
+from busbar.domain.circuits import Fleet, Serving
 from busbar.domain.composition import Candidacy, Wanted, objections, parse_pins
 from busbar.domain.errors import BadRequest, ConfigurationError, NotFound
 from busbar.domain.policies import Stage
@@ -109,7 +110,18 @@ def _pins(
         more = f"; and {len(problems) - TOLD} more" if len(problems) > TOLD else ""
         field = "pins" if origin is Origin.HAND else "from"
         raise BadRequest(field, f"{'; '.join(problems[:TOLD])}{more}")
-    return tuple(one.pin for one in candidacies if one.pin)
+    pins = [one.pin for one in candidacies if one.pin]
+    return tuple(replace(pin, serving=_serving(pin, origin, fleet, records)) for pin in pins)
+
+
+def _serving(pin: Pin, origin: Origin, fleet: Fleet, records: Records) -> Serving:
+    """How a model is to be served: as test serves it, or as the configuration says by now, for which a model need not
+    be trained again."""
+    if origin is Origin.TEST:
+        record = records.deployment(Stage.TEST, pin.key)
+        return record.kind if record else pin.serving
+    circuit = fleet.circuit(pin.key)
+    return circuit.serving if circuit else pin.serving
 
 
 def _candidacy(

@@ -33,7 +33,7 @@ def test_circuits_named_by_hand_are_the_only_ones_each_once(bench: Bench):
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("cutoff_date: 2025-12-09", "cutoff_date: 2025-13-01", "config/circuits.yaml:21"),
+        ("cutoff_date: 2025-12-09", "cutoff_date: 2025-13-01", "config/circuits.yaml:22"),
         ("look_back:", "lookback:", "did you mean look_back"),
     ],
 )
@@ -160,3 +160,16 @@ def test_a_removed_circuit_is_told_not_trained(bench: Bench):
     assert (
         plan(bench, run).sentence == "0 of 1 circuit to train; removed, and no longer trained: PLANT1/CIRC2"
     )
+
+
+def test_a_circuit_that_is_to_be_served_otherwise_is_not_trained_but_told(bench: Bench):
+    circuits = bench.repository.commits[COMMIT][CIRCUITS].decode()
+    online = circuits.replace("circuit_id: CIRC1\n", "circuit_id: CIRC1\n    serving: online\n", 1)
+    run = bench.commit({CIRCUITS: online.encode()})
+    on_record(bench, Verdict.TRAINED)
+    assert plan(bench, run).sentence == (
+        "0 of 1 circuit to train; PLANT1/CIRC1 is to be served online: "
+        "`busbar releases compose PLANT1/CIRC1=<version>` does it"
+    )
+    on_record(bench, Verdict.TRAINED, "another hash")
+    assert "compose" not in plan(bench, run).sentence

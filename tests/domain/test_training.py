@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from busbar.domain.changes import ChangeType
-from busbar.domain.circuits import Circuit, CircuitKey, Limits
+from busbar.domain.circuits import Circuit, CircuitKey, Limits, Serving
 from busbar.domain.errors import BadRequest
 from busbar.domain.policies import Thresholds
 from busbar.domain.training import Assets, Trained, Verdict, decide, training_hash
@@ -64,6 +64,7 @@ def test_data_component_and_breaking_environment_change_the_hash(delta_version: 
     ("changes", "assets"),
     [
         ({"owner": "ml-lead"}, ASSETS),
+        ({"serving": Serving.ONLINE}, ASSETS),
         ({"thresholds": Thresholds(max_mae=1.0)}, ASSETS),
         ({"delta_version": 12}, ASSETS),
         ({"hyperparameters": {"learning_rate": 0.002, "look_back": 96}}, ASSETS),

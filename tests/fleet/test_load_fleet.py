@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from busbar.domain.circuits import CircuitKey, Delegation, Limits, Source
+from busbar.domain.circuits import CircuitKey, Delegation, Limits, Serving, Source
 from busbar.domain.policies import (
     AlertPolicy,
     ApprovalPolicy,
@@ -22,6 +22,7 @@ from busbar.domain.policies import (
     EnvironmentPolicy,
     Every,
     GateName,
+    OnlinePolicy,
     Policies,
     PurgePolicy,
     QuotaPolicy,
@@ -684,3 +685,49 @@ def test_importing_costs_neither_pydantic_nor_yaml():
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+# --- online -----------------------------------------------------------------------------------------------
+
+
+def test_a_circuit_is_served_as_a_job_unless_it_says_otherwise():
+    fleet = load_fleet(files(circuits=f"{CIRCUITS}    serving: online\n"), "c0ffee")
+    assert [circuit.serving for circuit in fleet.circuits] == [Serving.ONLINE]
+    fleet = load_fleet(files(circuits=CIRCUITS), "c0ffee")
+    assert [circuit.serving for circuit in fleet.circuits] == [Serving.BATCH]
+
+
+@pytest.mark.parametrize(
+    ("prod", "expected"),
+    [
+        ("", OnlinePolicy("Standard_F2s_v2", 1)),
+        ("online: {instance_count: 3}", OnlinePolicy("Standard_F2s_v2", 3)),
+        ("online: {instance_type: Standard_DS3_v2}", OnlinePolicy("Standard_DS3_v2", 1)),
+    ],
+)
+def test_a_stage_says_on_what_its_online_deployments_stand(prod: str, expected: OnlinePolicy):
+    policies = load_fleet(files(environments_prod=prod), "c0ffee").policies
+    assert policies.stage(Stage.PROD).online == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (
+            {"circuits": f"{CIRCUITS}    serving: realtime\n"},
+            "circuits.yaml:10: circuits[0].serving: 'realtime': input should be 'batch' or 'online'",
+        ),
+        (
+            {"environments_prod": "online: {instance_type: big}"},
+            "environments/prod.yaml:1: online.instance_type",
+        ),
+        (
+            {"environments_prod": "online: {instance_count: 0}"},
+            "environments/prod.yaml:1: online.instance_count",
+        ),
+        ({"environments_prod": "online: {machines: 3}"}, "environments/prod.yaml:1: online.machines"),
+    ],
+)
+def test_what_cannot_be_served_so_is_named(written: dict[str, str], told: str):
+    [problem] = problems(files(**written))
+    assert told in problem

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from busbar.domain.approval import ApprovalRequest
-from busbar.domain.circuits import CircuitKey
+from busbar.domain.circuits import CircuitKey, Serving
 from busbar.domain.errors import Rejected
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Policies, RampPolicy, RollbackPolicy, Stage, StagePolicy, WavePolicy
@@ -74,9 +74,11 @@ class RampingStage:
     hanging: frozenset[CircuitKey] = frozenset()
     withdrawn_by_hand: frozenset[CircuitKey] = frozenset()
     unmonitored: frozenset[CircuitKey] = frozenset()
+    online: frozenset[CircuitKey] = frozenset()
     refusal: str = ""
     serving: dict[CircuitKey, str] = field(default_factory=dict[CircuitKey, str])
     shares: dict[CircuitKey, list[int]] = field(default_factory=lambda: defaultdict(list))
+    mirrored: dict[CircuitKey, list[int]] = field(default_factory=lambda: defaultdict(list))
     standing: set[CircuitKey] = field(default_factory=set[CircuitKey])
     changing: set[CircuitKey] = field(default_factory=set[CircuitKey])
     most_changing: int = 0
@@ -94,7 +96,8 @@ class RampingStage:
         return StageDeployment(Stage.PROD, Release("r-1", "abc", "someone", self.circuits, self.policies))
 
     def pin(self, key: CircuitKey) -> Pin:
-        return replace(pin(key), model_version="2")
+        serving = Serving.ONLINE if key in self.online else Serving.BATCH
+        return replace(pin(key), model_version="2", serving=serving)
 
     def activities(self) -> list[Callable[[Any], Any]]:
         return [*self._asking(), *self._changes(), *self._bakes()]
@@ -120,7 +123,8 @@ class RampingStage:
             self.changing.add(key)
             self.most_changing = max(self.most_changing, len(self.changing))
             first = key not in self.serving
-            return Ramp(steps(self.ramp, first=first), None if first else CHAMPION)
+            online = key in self.online
+            return Ramp(steps(self.ramp, first=first, online=online), None if first else CHAMPION)
 
         def look_at_deployment(request: CircuitDeployment) -> DeploymentState:
             return DeploymentState(ready=request.pin.key not in self.hanging)
@@ -129,6 +133,7 @@ class RampingStage:
             if request.deployment.pin.key in self.withdrawn_by_hand:
                 raise Rejected("circ1-v2 is no candidate for prod any more: it was taken out")
             self.shares[request.deployment.pin.key].append(request.percent)
+            self.mirrored[request.deployment.pin.key].append(request.mirrored)
 
         def activate_deployment(request: CircuitDeployment) -> None:
             self.serving[request.pin.key] = "2"
@@ -178,7 +183,7 @@ class RampingStage:
             bake, replayed = request.bake, request.measurement.replayed
             first = bake.replay.champion is None
             ruling = decide(self.ramp, self.rollback, replayed, first=first, hours=bake.hours)
-            at = f"{bake.replay.deployment.pin.key} at {bake.replay.step.share} %"
+            at = f"{bake.replay.deployment.pin.key} {bake.replay.step.place}"
             return replace(ruling, sentence=f"{at}: {ruling.verdict}: {ruling.sentence}")
 
         def judge_fleet(request: FleetCheck) -> Ruling:

@@ -85,6 +85,41 @@ def test_prods_circuits_are_monitored_and_one_that_cannot_be_goes_back_nowhere(
     )
 
 
+def test_an_online_candidate_is_sent_copies_before_it_answers(play: Callable[..., Any]) -> None:
+    ramp = replace(INSTANT, mirror_percent=20)
+    stage = RampingStage((FIRST, SECOND), ramp=ramp, online=frozenset((FIRST,)))
+    _, world = deploy(play, stage)
+    assert stage.serving == {FIRST: "2", SECOND: "2"}
+    assert stage.shares == {FIRST: [0, 10, 25, 50], SECOND: [10, 25, 50]}
+    assert stage.mirrored[FIRST] == [20, 0, 0, 0]
+    mine = [one for one in world.asked("judge_step") if one.bake.replay.deployment.pin.key == FIRST]
+    # the windows of the copies are replayed again as shares rise, and count once
+    assert [one.measurement.replayed.windows for one in mine] == [24, 24, 48, 72]
+
+
+def test_an_online_candidate_that_fails_on_copies_never_answers(play: Callable[..., Any]) -> None:
+    ramp = replace(INSTANT, mirror_percent=20)
+    stage = RampingStage((FIRST,), at(0, BAD), ramp=ramp, online=frozenset((FIRST,)))
+    promotion, _ = deploy(play, stage)
+    assert (stage.serving, stage.shares) == ({FIRST: "1"}, {FIRST: [0]})
+    assert FIRST not in stage.standing
+    assert promotion.sentence.endswith(
+        "PLANT1/CIRC1 mirrored 20 %: roll back: max_error_percent failed: 100 (limit ≤ 5)"
+    )
+
+
+def test_an_online_deployment_has_half_an_hour_to_stand(
+    play: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules["orchestrators.deploy_circuit"]
+    assert sum(map(module.ONLINE_POLL.delay, range(module.ONLINE_POLLS))) >= 1800
+    monkeypatch.setattr(module, "ONLINE_POLLS", 2)
+    monkeypatch.setattr(module, "ONLINE_POLL", Backoff(0.01, 0.01))
+    stage = RampingStage((FIRST,), hanging=frozenset((FIRST,)), online=frozenset((FIRST,)))
+    promotion, _ = deploy(play, stage)
+    assert promotion.sentence.endswith("PLANT1/CIRC1: deployment to prod not ready after 0.02 s")
+
+
 # --- the way back -----------------------------------------------------------------------------------------
 
 

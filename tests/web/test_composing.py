@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from busbar.codec import to_wire
-from busbar.domain.circuits import CircuitKey
+from busbar.domain.circuits import CircuitKey, Serving
 from busbar.domain.errors import BadRequest, NotFound
 from busbar.domain.gates import Metrics
 from busbar.domain.policies import Stage
@@ -195,3 +195,23 @@ def record_of(key: CircuitKey) -> Any:
     from tests.pages import samples
 
     return samples.record(key, samples.metrics())
+
+
+# --- how a model is served --------------------------------------------------------------------------------
+
+
+def pinned(bench: Bench, reply: Reply) -> dict[str, Serving]:
+    release = bench.records.release(json.loads(reply.body)["release"])
+    assert release
+    return {str(one.key): one.serving for one in release.pins}
+
+
+def test_a_model_composed_by_hand_is_served_as_the_configuration_says_by_now(bench: Bench):
+    circuits = bench.repository.commits[COMMIT]["config/circuits.yaml"].decode()
+    online = circuits.replace("circuit_id: CIRC1\n", "circuit_id: CIRC1\n    serving: online\n", 1)
+    assert online != circuits
+    bench.repository.commits[COMMIT]["config/circuits.yaml"] = online.encode()
+    composed = compose(bench, Hub(), pins="PLANT1/CIRC1=1,PLANT1/CIRC2=1")
+    assert pinned(bench, composed) == {"PLANT1/CIRC1": Serving.ONLINE, "PLANT1/CIRC2": Serving.BATCH}
+    # what test serves as a job is brought to prod as a job
+    assert pinned(bench, compose(bench, Hub(), **{"from": "test"})) == {"PLANT1/CIRC1": Serving.BATCH}

@@ -127,7 +127,7 @@ class Endpoints(Online):
         if self.deployment(stage, endpoint, deployment) is None:
             return
         if names.is_online(endpoint):
-            self.drain(stage, endpoint, deployment)
+            self._drain(stage, endpoint, deployment)
         try:
             with translated(f"delete deployment {deployment} of {endpoint}"):
                 self._deployments(stage, endpoint).begin_delete(deployment, endpoint)

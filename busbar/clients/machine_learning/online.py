@@ -83,7 +83,7 @@ class Online(Jobs):
         if self._traffic(stage, endpoint) != wanted:
             raise TemporarilyUnavailable(f"the traffic of {endpoint} is being split: look again later")
 
-    def drain(self, stage: Stage, endpoint: str, deployment: str) -> None:
+    def _drain(self, stage: Stage, endpoint: str, deployment: str) -> None:
         """Take a deployment out of an endpoint's traffic: one that has any cannot be deleted."""
         live, mirrored = self._traffic(stage, endpoint)
         if deployment not in (*live, *mirrored):
