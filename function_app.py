@@ -16,6 +16,7 @@ from busbar.web import (
     composing,
     controls,
     drift,
+    environments,
     events,
     evidence,
     merges,
@@ -148,6 +149,11 @@ def show_release(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(releases.one_page)(req.route_params["id"], req.headers))
 
 
+@app.route(route="environments/{version}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_environment(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(environments.show)(req.route_params["version"], req.headers))
+
+
 @app.route(route="releases/{id}/evidence", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def show_evidence(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(evidence.show)(req.route_params["id"], req.headers))
@@ -242,6 +248,19 @@ def compose_release_set(req: func.HttpRequest, client: df.SyncDurableFunctionsCl
 @app.durable_client_input(client_name="client")
 def start_training(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
     return respond(lambda: bind(operations.start_training)(req.get_body(), Orchestrations(client)))
+
+
+@app.route(route="api/environments/{version}", methods=["GET"])
+def read_environment(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(environments.as_json)(req.route_params["version"], req.headers))
+
+
+@app.route(route="api/environments", methods=["POST"])
+@app.durable_client_input(client_name="client")
+def start_environment_release(
+    req: func.HttpRequest, client: df.SyncDurableFunctionsClient
+) -> func.HttpResponse:
+    return respond(lambda: bind(operations.start_environment_release)(req.get_body(), Orchestrations(client)))
 
 
 @app.route(route="api/merges", methods=["POST"])

@@ -16,6 +16,15 @@ from activities.assets import (
     share_environment,
 )
 from activities.baking import judge_fleet, judge_step, measure_step, submit_replay
+from activities.environments import (
+    compose_update,
+    look_at_environment,
+    note_environment,
+    plan_environment_update,
+    read_comparison,
+    submit_comparison,
+    update_question,
+)
 from activities.evidence import note_evidence, store_evidence, submit_evidence
 from activities.jobs import cancel_job, look_at_job, submit_training
 from activities.merges import record_merge, submit_merge
@@ -147,6 +156,13 @@ ACTIVITIES = (
     submit_evidence,
     store_evidence,
     note_evidence,
+    look_at_environment,
+    plan_environment_update,
+    submit_comparison,
+    read_comparison,
+    compose_update,
+    update_question,
+    note_environment,
     note_run,
     note_commit,
 )

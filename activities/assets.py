@@ -1,6 +1,7 @@
 """Stages 1 to 4: environment, components and data assets, registered once and never changed under their version."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from activities.builds import built_for, require_environment
@@ -97,16 +98,22 @@ def register_merge(
 
 
 def register(
-    paths: Iterable[str], commit: str, repository: Repository, ml: MachineLearning
+    paths: Iterable[str],
+    commit: str,
+    repository: Repository,
+    ml: MachineLearning,
+    environment: str | None = None,
 ) -> tuple[str, ...]:
     """Register components of a commit in dev, those that are new: what each is now, `name:version`.
 
-    Raises `ConfigurationError` where a file is wrong or missing.
+    They are built for the commit's environment, or for another version of it. Raises `ConfigurationError` where a
+    file is wrong or missing.
     """
     files = component_files(repository, commit)
-    environment = read_versioned(files, ENVIRONMENT).version
-    found = _create_components(Stage.DEV, files, paths, ml)
-    return tuple(f"{item.name}:{names.build(item.version, environment)}" for item in found)
+    own = read_versioned(files, ENVIRONMENT)
+    built = replace(own, version=environment or own.version)
+    found = _create_components(Stage.DEV, files, paths, ml, environment=built)
+    return tuple(f"{item.name}:{names.build(item.version, built.version)}" for item in found)
 
 
 def share_environment(request: EnvironmentPromotion, *, repository: Repository, ml: MachineLearning) -> None:
@@ -224,9 +231,10 @@ def _create_components(
     paths: Iterable[str],
     ml: MachineLearning,
     registry: str | None = None,
+    environment: Versioned | None = None,
 ) -> list[Versioned]:
-    """Register the builds for the commit's environment that are not there yet."""
-    environment = read_versioned(files, ENVIRONMENT)
+    """Register the builds for the commit's environment (or another) that are not there yet."""
+    environment = environment or read_versioned(files, ENVIRONMENT)
     found = [_component(files, path, environment) for path in paths]
     _require_one_scoring_version(found)
     new = [item for item in found if _is_new_build(item, environment, ml.component_digests(place, item.name))]

@@ -16,6 +16,7 @@ from busbar.fleet.repository import below, fleet_at
 COMPONENTS = "ml_components"
 ENVIRONMENT = "environments/sensor-forecasting-env.yaml"
 MERGE = "data/etl_merge/component.yaml"
+COMPARISON = "scoring/compare_environments/component.yaml"
 EVIDENCE = "evidence/evidence_notebook/component.yaml"
 MONITOR = "monitoring/monitor_circuits/component.yaml"
 

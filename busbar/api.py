@@ -12,6 +12,7 @@ from busbar.domain.audit import Entry, Head
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.drift import DriftRecord
 from busbar.domain.drift_plan import Incident
+from busbar.domain.environments import EnvironmentRelease
 from busbar.domain.merges import MergeRecord
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord, ScoringRecord
@@ -229,6 +230,14 @@ class Api:
     def merges(self) -> tuple[MergeRecord, ...]:
         """What was merged, newest first."""
         return from_wire(tuple[MergeRecord, ...], self._call("GET", "/api/merges")["merges"])
+
+    def release_environment(self, version: str, ref: str = "") -> str:
+        """Give a commit's environment to what is deployed; the orchestration's id."""
+        return self._start("/api/environments", version=version, ref=ref)
+
+    def environment(self, version: str) -> EnvironmentRelease:
+        """How the release of an environment stands, with its compatibility matrix."""
+        return from_wire(EnvironmentRelease, self._call("GET", f"/api/environments/{version}"))
 
     def score(self, stage: str, day: str = "") -> str:
         """Score a stage's circuits for a day (YYYY-MM-DD); the orchestration's id."""

@@ -18,6 +18,7 @@ CLIENTS = {
     "approvals": ("busbar.clients.approvals", "Approvals"),
     "audit": ("busbar.clients.audit", "Audit"),
     "drifts": ("busbar.clients.drifts", "Drifts"),
+    "environments": ("busbar.clients.environments", "Environments"),
     "evidence": ("busbar.clients.evidence", "Evidence"),
     "ledger": ("busbar.clients.ledger", "Ledger"),
     "events": ("busbar.clients.event_grid", "Events"),

@@ -9,6 +9,7 @@ from busbar.commands.approvals import approvals
 from busbar.commands.audit import audit
 from busbar.commands.console import LOCAL_URL, Key, Ref, Url, ask, show, started, table
 from busbar.commands.drift import drift, look
+from busbar.commands.environments import environments
 from busbar.commands.merges import merge, merges
 from busbar.commands.releases import releases
 from busbar.commands.retention import retention
@@ -28,6 +29,7 @@ app.command()(merges)
 app.add_typer(releases, name="releases")
 app.command()(retention)
 app.command()(rollback)
+app.add_typer(environments, name="environments")
 app.command()(drill)
 app.command()(lift)
 app.command()(pause)

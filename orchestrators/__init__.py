@@ -4,6 +4,7 @@ from orchestrators.approval import approval
 from orchestrators.deploy_circuit import deploy_circuit
 from orchestrators.deploy_release import deploy_release, deploy_wave, take_back_wave
 from orchestrators.drift_response import drift_response
+from orchestrators.environment_release import environment_release, try_models
 from orchestrators.evidence import gather_evidence
 from orchestrators.merge_readings import merge_readings
 from orchestrators.monitoring import monitor_circuits, monitor_stage, score_days
@@ -27,6 +28,8 @@ ORCHESTRATORS = (
     release_journey,
     promote_environment,
     gather_evidence,
+    environment_release,
+    try_models,
     promote_models,
     promote_model,
     deploy_release,

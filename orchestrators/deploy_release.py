@@ -3,6 +3,7 @@
 from activities.baking import judge_fleet
 from activities.ramping import take_back
 from activities.rollout import plan_deployment
+from busbar.domain.approval import ApprovalVerdict, Outcome
 from busbar.domain.policies import STAGE_GATES
 from busbar.domain.ramp import Verdict
 from busbar.domain.steps import (
@@ -23,7 +24,9 @@ from orchestrators.deploy_circuit import deploy_circuit
 def deploy_release(ctx: Context, request: StageDeployment) -> Steps[Promotion]:
     """Ask for the stage's approval, then deploy in waves each pin that passes the stage's gates and differs."""
     stage = request.stage
-    verdict, release = yield from pass_gate(ctx, request.release, STAGE_GATES[stage])
+    verdict, release = ApprovalVerdict("", Outcome.APPROVED, request.approved), request.release
+    if not request.approved:
+        verdict, release = yield from pass_gate(ctx, release, STAGE_GATES[stage])
     if not verdict.approved or not release.kept:
         sentence = f"{release.id} was not deployed to {stage}: {verdict.sentence}"
         return Promotion(False, sentence, outcome=verdict.outcome)

@@ -1,11 +1,13 @@
 """A training run: the eight stages from a commit to models in the registry, and on to test and prod."""
 
 from activities.assets import pin_data, register_components, register_environment
+from activities.environments import look_at_environment
 from activities.notifications import notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.records import note_commit, note_run
 from activities.releases import compose_release, end_release
 from busbar.domain import names
+from busbar.domain.environments import Change, EnvironmentStatus
 from busbar.domain.policies import Policies
 from busbar.domain.records import RunStatus
 from busbar.domain.release_record import Origin, ReleaseStatus
@@ -18,7 +20,9 @@ from busbar.domain.steps import (
     ComponentsRequest,
     DataPinned,
     DataRequest,
+    EnvironmentLook,
     EnvironmentPromotion,
+    EnvironmentRun,
     Journey,
     JourneyEnd,
     PlanRequest,
@@ -32,6 +36,7 @@ from busbar.domain.steps import (
 from busbar.domain.training import Assets, Verdict
 from busbar.domain.wording import counted
 from busbar.wire import Context, StepFailed, Steps, call, child, children, join, start
+from orchestrators.environment_release import environment_release
 from orchestrators.promote_models import promote_environment
 from orchestrators.release_journey import release_journey
 from orchestrators.train_circuit import train_circuit
@@ -43,6 +48,8 @@ ENDS = {
     ReleaseStatus.FAILED: RunStatus.FAILED,
 }
 """How a run ends by how its release set's journey did."""
+MOVED = {EnvironmentStatus.REJECTED: RunStatus.REJECTED, EnvironmentStatus.FAILED: RunStatus.FAILED}
+"""How a run ends that only moved the environment; otherwise it is completed."""
 CHUNK = 25  # children per parent: keeps every history short, so that a replay stays cheap
 
 
@@ -64,18 +71,22 @@ def _stages(ctx: Context, run: TrainingRun) -> Steps[str]:
     environment = yield from call(ctx, register_environment, run)  # 1
     if environment.problem:
         return (yield from _refuse(ctx, run, environment.problem))
-    promotion = EnvironmentPromotion(run, environment, fleet.policies)
+    moved = yield from call(ctx, look_at_environment, EnvironmentLook(run, environment))
 
     registered = yield from call(ctx, register_components, ComponentsRequest(run, environment))  # 3
     if registered.assets is None:
         return (yield from _refuse(ctx, run, registered.problem))
-    promoting = start(ctx, promote_environment, promotion, f"{run.id}-environment")  # 2, beside the training
 
     data = yield from call(ctx, pin_data, DataRequest(run, fleet.circuits))  # 4
     plan = yield from call(ctx, decide_training, PlanRequest(run, registered.assets, data))
-    yield from _note(ctx, run, RunStatus.RUNNING, plan.sentence)
-    yield from _status(ctx, run, "pending", plan.sentence)
+    said = "; ".join(filter(None, [plan.sentence, moved.sentence]))
+    yield from _note(ctx, run, RunStatus.RUNNING, said)
+    yield from _status(ctx, run, "pending", said)
+    if not plan.training and moved.change is Change.NON_BREAKING:
+        return (yield from _move(ctx, run, environment.version, said))
 
+    promotion = EnvironmentPromotion(run, environment, fleet.policies)
+    promoting = start(ctx, promote_environment, promotion, f"{run.id}-environment")  # 2, beside the training
     outcomes = yield from _train(ctx, run, plan, data, registered.assets, fleet.policies)  # 5, 6, 7
     trained = _sentence(plan, outcomes)
     if not any(outcome.pin for outcome in outcomes):
@@ -129,6 +140,18 @@ def _offer(ctx: Context, run: TrainingRun, release: Release, trained: str) -> St
         yield from _status(ctx, run, "failure", end.sentence)
     yield from _note(ctx, run, ENDS[end.status], end.sentence, release.id)
     return end.sentence
+
+
+def _move(ctx: Context, run: TrainingRun, version: str, said: str) -> Steps[str]:
+    """Nothing trains and the environment is a non-breaking one: offer it to what is deployed."""
+    request = EnvironmentRun(
+        names.environment_run(version, run.commit), run.commit, run.requester, run.branch
+    )
+    end = yield from child(ctx, environment_release, request, request.id)
+    status, said = MOVED.get(end.status, RunStatus.COMPLETED), f"{said}; {end.sentence}"
+    yield from _status(ctx, run, "failure" if status is RunStatus.FAILED else "success", said)
+    yield from _note(ctx, run, status, said)
+    return said
 
 
 def _sentence(plan: TrainingPlan, outcomes: list[CircuitOutcome]) -> str:

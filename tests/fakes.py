@@ -20,6 +20,7 @@ from busbar.domain.changes import ConfigChange
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.drift import DriftRecord
 from busbar.domain.drift_plan import DriftPlan, Incident
+from busbar.domain.environments import EnvironmentRelease
 from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable, VersionConflict
 from busbar.domain.events import JobStatus
 from busbar.domain.evidence import EvidenceNote
@@ -309,6 +310,19 @@ class FakeReleases(_Fake):
     def pin(self, key: CircuitKey, version: str) -> Pin | None:
         self._reach()
         return self._pins.get((key, version))
+
+
+@dataclass
+class FakeEnvironments(_Fake):
+    _releases: dict[str, EnvironmentRelease] = field(default_factory=dict[str, EnvironmentRelease])
+
+    def get(self, version: str) -> EnvironmentRelease | None:
+        self._reach()
+        return self._releases.get(version)
+
+    def save(self, release: EnvironmentRelease) -> None:
+        self._reach()
+        self._releases[release.version] = release
 
 
 @dataclass
@@ -900,6 +914,20 @@ class FakeMachineLearning(_Fake):
     ) -> None:
         inputs = {"component": component, "circuits": circuits, "compute": compute}
         self._submit(Stage.DEV, name, tags, inputs | dict(literals))
+
+    def submit_comparison(
+        self,
+        name: str,
+        *,
+        before: str,
+        after: str,
+        models: str,
+        sensor_data: str,
+        compute: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        inputs = {"before": before, "after": after, "models": models, "sensor_data": sensor_data}
+        self._submit(Stage.DEV, name, tags, inputs | {"compute": compute})
 
     def _submit(self, place: str, name: str, tags: Mapping[str, str], inputs: Mapping[str, Any]) -> None:
         self._reach()

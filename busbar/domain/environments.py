@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import BadRequest
 from busbar.domain.policies import EnvironmentPolicy, Stage
+from busbar.domain.records import DeploymentRecord
 from busbar.domain.versions import Version
 from busbar.domain.wording import counted
 
@@ -39,6 +41,15 @@ class Deployed:
     stage: Stage
     model_version: str
     environment: str
+
+    @classmethod
+    def of(cls, record: DeploymentRecord) -> "Deployed":
+        environment = names.environment_of(record.scoring_version)
+        return cls(record.key, record.stage, record.model_version, environment)
+
+
+STAGES = (Stage.TEST, Stage.PROD)
+"""What an environment-only release updates, in this order; dev gets it with the next training."""
 
 
 @dataclass(frozen=True)
@@ -138,9 +149,7 @@ class Comparison:
         old, new = (_item(report, key, model_version) for report in reports)
         problem = new.get("problem") or ""
         if old.get("problem"):
-            problem = f"in {before}: {old['problem']}"
-        elif problem:
-            problem = f"in {after}: {problem}"
+            problem = f"could not be scored in {before}: {old['problem']}"
         if problem:
             return cls(key, model_version, before, after, problem)
         try:
@@ -225,3 +234,53 @@ def summary(matrix: Iterable[Compatibility]) -> str:
     bad = [one.sentence for one in found if not one.compatible]
     said = f"{len(found) - len(bad)} of {counted(len(found), 'model')} compatible"
     return "; ".join([said, *bad[:3], *([f"and {len(bad) - 3} more"] if len(bad) > 3 else [])])
+
+
+class EnvironmentStatus(StrEnum):
+    """Where the release of an environment stands; `refused`: there was nothing to do, or it may not be done."""
+
+    TRYING = "trying"
+    WAITING = "waiting"
+    RELEASED = "released"
+    REJECTED = "rejected"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (EnvironmentStatus.TRYING, EnvironmentStatus.WAITING)
+
+
+@dataclass(frozen=True)
+class EnvironmentRelease:
+    """What is on record of an environment's release: the latest attempt, with its matrix. Times are ISO 8601, UTC."""
+
+    name: str
+    version: str
+    run: str
+    commit: str
+    requester: str
+    status: EnvironmentStatus
+    sentence: str
+    updated_at: str
+    matrix: tuple[Compatibility, ...] = ()
+
+
+def objection(
+    stage: Stage, kept: Iterable[CircuitKey], update: Update, matrix: Iterable[Compatibility]
+) -> str:
+    """Why a stage may not be updated although it was approved; empty where it may.
+
+    What is incompatible goes only if somebody says so by leaving it out: nobody is moved by oversight.
+    """
+    going = set(kept)
+    if not going:
+        return "every circuit was left out"
+    serves = {
+        (one.key, one.model_version) for one in update.deployed if one.stage is stage and one.key in going
+    }
+    found = (one.comparison for one in matrix if not one.compatible)
+    bad = sorted({str(one.key) for one in found if (one.key, one.model_version) in serves})
+    if not bad:
+        return ""
+    return f"{', '.join(bad)} would not stay the same, and nobody left them out (approve all but these)"

@@ -125,6 +125,16 @@ def training_circuit(run: str, key: CircuitKey) -> str:
     return f"{run}-{key.plant_id}-{key.circuit_id}"
 
 
+def environment_run(version: str, commit: str, suffix: str = "") -> str:
+    """The release of a commit's environment; one that is asked for by hand has the time in its suffix."""
+    return f"environment-{version}-{commit[:12]}{suffix and '-' + suffix}"
+
+
+def comparison(run: str, number: int) -> str:
+    """The job that scores a batch of models in two environments, and the orchestration that waits for it."""
+    return f"{run}-trial-{number}"
+
+
 def evidence(release: str) -> str:
     """The orchestration and the job that make a release set's notebook."""
     return f"evidence-{release}"
@@ -225,7 +235,19 @@ def is_online(endpoint: str) -> bool:
     return endpoint.startswith("oe-")
 
 
-def deployment(key: CircuitKey, model_version: str, serving: Serving = Serving.BATCH) -> str:
+def deployment(
+    key: CircuitKey, model_version: str, serving: Serving = Serving.BATCH, environment_version: str = ""
+) -> str:
     """One deployment a circuit and model version: `circ1-v3` within its plant's batch endpoint, `online-v3` within its
-    own online one. A model that is served both ways has two names: what served before is told from what serves."""
-    return f"{'online' if serving is Serving.ONLINE else key.circuit_id.lower()}-v{model_version}"
+    own online one. A model that is served both ways has two names: what served before is told from what serves.
+
+    In another environment than the model was trained in it is `circ1-v3-e1-2-0`; where that has more than 32
+    characters, 4 hex digits of its hash stand for the environment's version.
+    """
+    model = f"{'online' if serving is Serving.ONLINE else key.circuit_id.lower()}-v{model_version}"
+    if not environment_version:
+        return model
+    name = f"{model}-e{environment_version.replace('.', '-')}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{model}-e{hashlib.sha256(environment_version.encode()).hexdigest()[:4]}"

@@ -12,7 +12,10 @@ from busbar.domain.policies import NO_LIMITS, Thresholds
 
 @dataclass(frozen=True)
 class Pin:
-    """Exactly one model of one circuit, with everything that made it, and the circuit's own limits."""
+    """Exactly one model of one circuit, with everything that made it, and the circuit's own limits.
+
+    `moved_to` is the version of the environment that it is served in, where that is not the one it was trained in.
+    """
 
     key: CircuitKey
     model_name: str
@@ -29,16 +32,17 @@ class Pin:
     thresholds: Thresholds = NO_LIMITS
     delta_version: int | None = None
     serving: Serving = Serving.BATCH
+    moved_to: str = ""
 
     @property
     def deployment(self) -> str:
         """The name of the deployment that serves the model as the pin says."""
-        return names.deployment(self.key, self.model_version, self.serving)
+        return names.deployment(self.key, self.model_version, self.serving, self.moved_to)
 
     @property
     def scoring_build(self) -> str:
-        """The scoring component's version as registered: its build for the pin's environment."""
-        return names.build(self.scoring_version, self.environment.rpartition(":")[2])
+        """The scoring component's version as registered: its build for the environment that the model is served in."""
+        return names.build(self.scoring_version, self.moved_to or self.environment.rpartition(":")[2])
 
 
 @dataclass(frozen=True)

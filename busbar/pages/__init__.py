@@ -7,6 +7,7 @@ from busbar.pages.documents import (
     circuit,
     content_security_policy,
     control,
+    environment,
     message,
     run,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "content_security_policy",
     "control",
     "drift",
+    "environment",
     "mail_approval",
     "mail_drift",
     "mail_long_running",

@@ -1,5 +1,6 @@
 """The pages."""
 
+from busbar.domain.environments import EnvironmentRelease
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, RunRecord
 from busbar.domain.recovery import Control
@@ -9,7 +10,17 @@ from busbar.pages.render import content_security_policy, render
 from busbar.pages.views import ApprovalView, AuditView, Board, CircuitView, Desk
 from busbar.pages.voters import Ask, voters
 
-__all__ = ["approval", "audit", "board", "circuit", "content_security_policy", "control", "message", "run"]
+__all__ = [
+    "approval",
+    "audit",
+    "board",
+    "circuit",
+    "content_security_policy",
+    "control",
+    "environment",
+    "message",
+    "run",
+]
 
 RUNS_SHOWN, PENDING_SHOWN = 8, 12
 LIVE_SECONDS, IDLE_SECONDS = 5, 30
@@ -99,6 +110,21 @@ def approval(view: ApprovalView) -> str:
 def audit(view: AuditView) -> str:
     """Who decided what, newest first."""
     return render("audit.html", view=view)
+
+
+def environment(release: EnvironmentRelease) -> str:
+    """Which models stay the same in a new environment, the worst first."""
+    ordered = sorted(release.matrix, key=lambda one: (one.compatible, rows.in_order(one.key)))
+    live = not release.status.ended
+    return render(
+        "environment.html",
+        release=release,
+        matrix=ordered,
+        bad=sum(not one.compatible for one in ordered),
+        olds=sorted({one.comparison.before for one in ordered}),
+        live=live,
+        refresh=LIVE_SECONDS,
+    )
 
 
 def message(title: str, text: str, status: int) -> str:

@@ -9,14 +9,17 @@ from typing import Any, Protocol
 
 from busbar.clients.event_grid import Events
 from busbar.clients.ledger import Ledger
+from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
 from busbar.domain import names
 from busbar.domain.circuits import parse_keys
 from busbar.domain.drift import missed_days
-from busbar.domain.errors import BadRequest, ConfigurationError, NotFound, TemporarilyUnavailable
+from busbar.domain.environments import STAGES, Deployed, plan_update
+from busbar.domain.errors import BadRequest, ConfigurationError, Conflict, NotFound, TemporarilyUnavailable
 from busbar.domain.events import ZERO_COMMIT, EventType, RepositoryPushed
 from busbar.domain.policies import Policies, Stage
-from busbar.domain.steps import DailyRun, MergeRun, MonitoringRun, ScoringRun, TrainingRun
+from busbar.domain.steps import DailyRun, EnvironmentRun, MergeRun, MonitoringRun, ScoringRun, TrainingRun
+from busbar.fleet.environment import environment_version
 from busbar.fleet.repository import fleet_at
 from busbar.inbound.busbar_events import event_id, to_event_data
 from busbar.inbound.fields import json_object
@@ -59,6 +62,31 @@ def start_merge(body: bytes, orchestrations: Orchestrations, *, repository: Repo
         raise BadRequest("full", "neither true nor false")
     requester = _text(fields, "requester", "operator")
     return merge_now(_commit(fields, repository), requester, orchestrations, full)
+
+
+def start_environment_release(
+    body: bytes, orchestrations: Orchestrations, *, repository: Repository, records: Records
+) -> Reply:
+    """POST /api/environments {"version": "1.2.0", "ref": "develop"}: give a commit's environment to what is deployed.
+
+    400 where the commit has no such environment, 409 where nothing deployed would get it: the body says why.
+    """
+    fields = _fields(body)
+    commit, asked = _commit(fields, repository), _text(fields, "version", "")
+    try:
+        version = environment_version(repository, commit)
+    except ConfigurationError as error:
+        raise BadRequest("ref", str(error)) from error
+    if asked not in ("", version):
+        raise BadRequest("version", f"commit {commit[:8]} has environment {version}, not {asked}")
+    update = plan_update(
+        version, [Deployed.of(record) for stage in STAGES for record in records.deployments(stage)]
+    )
+    if not update.possible:
+        raise Conflict(update.sentence)
+    run_id = names.environment_run(version, commit, f"{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    run = EnvironmentRun(run_id, commit, _text(fields, "requester", "operator"), version=version)
+    return _started("environment_release", run.id, run, orchestrations)
 
 
 def merge_now(commit: str, requester: str, orchestrations: Orchestrations, full: bool = False) -> Reply:

@@ -27,6 +27,7 @@ from tests.fakes import (
     FakeAudit,
     FakeBlobs,
     FakeDrifts,
+    FakeEnvironments,
     FakeEvents,
     FakeEvidence,
     FakeMachineLearning,
@@ -90,6 +91,7 @@ class Bench:
     ml: FakeMachineLearning = field(default_factory=FakeMachineLearning)
     blobs: FakeBlobs = field(default_factory=FakeBlobs)
     records: FakeRecords = field(default_factory=FakeRecords)
+    environments: FakeEnvironments = field(default_factory=FakeEnvironments)
     evidence: FakeEvidence = field(default_factory=FakeEvidence)
     drifts: FakeDrifts = field(default_factory=FakeDrifts)
     events: FakeEvents = field(default_factory=FakeEvents)

@@ -12,6 +12,7 @@ CLIENTS = (
     "records",
     "blobs",
     "evidence",
+    "environments",
     "approvals",
     "mail",
     "repository",

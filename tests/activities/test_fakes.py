@@ -10,6 +10,7 @@ from busbar.clients.approvals import Approvals
 from busbar.clients.audit import Audit
 from busbar.clients.blobs import Blobs
 from busbar.clients.email import Mail
+from busbar.clients.environments import Environments
 from busbar.clients.event_grid import Events
 from busbar.clients.evidence import Evidence
 from busbar.clients.ledger import Ledger
@@ -26,6 +27,7 @@ PAIRS = [
     (fakes.FakeBlobs, Blobs, {"delete_below", "write_once"}),
     (fakes.FakeMail, Mail, set[str]()),
     (fakes.FakeEvents, Events, set[str]()),
+    (fakes.FakeEnvironments, Environments, set[str]()),
     (fakes.FakeEvidence, Evidence, set[str]()),
     (fakes.FakeLedger, Ledger, set[str]()),
     (fakes.FakeMachineLearning, MachineLearning, set[str]()),

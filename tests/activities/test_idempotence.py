@@ -25,6 +25,15 @@ from activities.assets import (
     share_environment,
 )
 from activities.baking import judge_fleet, judge_step, measure_step, submit_replay
+from activities.environments import (
+    compose_update,
+    look_at_environment,
+    note_environment,
+    plan_environment_update,
+    read_comparison,
+    submit_comparison,
+    update_question,
+)
 from activities.evidence import note_evidence, store_evidence, submit_evidence
 from activities.jobs import cancel_job, look_at_job, submit_training
 from activities.merges import record_merge, submit_merge
@@ -77,6 +86,7 @@ from activities.serving import activate_deployment, create_deployment, look_at_d
 from busbar.domain import names
 from busbar.domain.agenda import Action, agenda
 from busbar.domain.approval import ApprovalRequest
+from busbar.domain.environments import EnvironmentStatus
 from busbar.domain.events import DriftDetected, JobStatus
 from busbar.domain.evidence import EvidenceNote, EvidenceStatus
 from busbar.domain.merges import MergeRecord
@@ -99,8 +109,12 @@ from busbar.domain.steps import (
     DataRequest,
     DeploymentState,
     DriftResponding,
+    EnvironmentLook,
+    EnvironmentNote,
     EnvironmentPromotion,
     EnvironmentRegistration,
+    EnvironmentRun,
+    EnvironmentUpdate,
     EvaluationRequest,
     EvidenceRequest,
     EvidenceResult,
@@ -142,8 +156,13 @@ from busbar.domain.steps import (
     Settlement,
     Share,
     StageDeployment,
+    StageQuestion,
+    StageUpdate,
     Survey,
     TrainingRequest,
+    Trial,
+    TrialBatch,
+    TriedBatch,
     Visit,
     Visited,
 )
@@ -424,6 +443,19 @@ def ramping_in_prod(bench: Bench) -> None:
     bench.ml.deployments[Stage.PROD, before.endpoint, "circ2-v2"] = DeploymentState(ready=True)
 
 
+MOVED = EnvironmentRun("environment-1", COMMIT, "somebody")
+MOVING = EnvironmentUpdate(MOVED, EnvironmentRegistration(ENVIRONMENT, "1.1.0"), Bench().policies())
+TRIALS = TrialBatch(MOVING, "1.0.0", (Trial(CIRC1, "1", "1.0.0", "job", "c.yaml"),), 1, "trial-1")
+
+
+def served_in_test(bench: Bench) -> StageUpdate:
+    """A circuit that test serves in an older environment."""
+    old = replace(pin(), environment=f"{ENVIRONMENT}:1.0.0")
+    record = replace(serving(CIRC1, Stage.TEST), release_id=bench.release(old).id)
+    bench.records.save_deployment(replace(record, scoring_version=old.scoring_build))
+    return StageUpdate(MOVING, Stage.TEST)
+
+
 # activity → its request, in a world that is prepared for it
 def surveyed(bench: Bench, run: RetentionRun) -> RetentionRun:
     for kind, place in PLACES:
@@ -531,6 +563,13 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     submit_evidence: lambda bench: EvidenceRequest(bench.release(pin()), "evidence-r"),
     store_evidence: lambda bench: EvidenceResult("r-1", JobState("evidence-r-1", JobStatus.COMPLETED)),
     note_evidence: lambda bench: EvidenceNote("r-1", EvidenceStatus.MISSING, "no reason"),
+    look_at_environment: lambda bench: EnvironmentLook(RUN, REGISTERED),
+    plan_environment_update: lambda bench: MOVING,
+    submit_comparison: lambda bench: TRIALS,
+    read_comparison: lambda bench: TriedBatch(TRIALS, JobState("trial", JobStatus.FAILED, "no memory")),
+    compose_update: served_in_test,
+    update_question: lambda bench: StageQuestion(MOVING, Stage.TEST, bench.release(pin()), "all compatible"),
+    note_environment: lambda bench: EnvironmentNote(MOVING, EnvironmentStatus.FAILED, "no"),
     note_run: lambda bench: RunNote(RUN, RunStatus.RUNNING, "reading"),
     notify_run_ended: ended,
     note_commit: lambda bench: CommitNote(COMMIT, "success", "done", RUN.id),
@@ -554,6 +593,7 @@ def test_a_second_run_changes_nothing_and_answers_the_same(bench: Bench, activit
 
 
 EFFECTS = [activity for activity in ACTIVITIES if activity not in (
+    look_at_environment, plan_environment_update, read_comparison, update_question,
     read_fleet, decide_training, look_at_job, evaluate_gates, look_in_registry, plan_deployment,
     look_at_deployment, list_deployed, environment_question, release_question, open_question, count_votes,
     less_superseded, lacks, plan_monitoring,

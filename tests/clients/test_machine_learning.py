@@ -59,13 +59,14 @@ class Fleet:
         ml.create_environment(Stage.DEV, self.environment, "1.0.0", IMAGE, CONDA, "e1")
         ml.create_environment("registry", self.environment, "1.0.0", IMAGE, CONDA, "e1")
         self.train, self.training = unique("train_"), unique("training_")
-        self.notebook = unique("notebook_")
+        self.notebook, self.comparison = unique("notebook_"), unique("compare_")
         self.score, self.scoring, self.merge = unique("score_"), unique("scoring_"), unique("merge_")
         write(folder / "shared" / "note.py", "TEXT = 'included'\n")
         self._training_components()
         self._scoring_components()
         self._merge_component()
         self._notebook_component()
+        self._comparison_component()
 
     def _training_components(self) -> None:
         inputs = """inputs:
@@ -234,6 +235,40 @@ command: >-
 """,
         )
         self.ml.create_component(Stage.DEV, file, "n1")
+
+    def _comparison_component(self) -> None:
+        """Its report says what it was given, and what the other environment's forecasts held."""
+        code = """
+import pathlib, sys
+models, data, readings, forecasts, report, *reference = sys.argv[1:]
+pathlib.Path(forecasts).mkdir(parents=True, exist_ok=True)
+pathlib.Path(forecasts, "kept").write_text("forecasts")
+seen = [pathlib.Path(one, "kept").read_text() for one in reference]
+pathlib.Path(report).write_text(repr((pathlib.Path(models).read_text(), readings, seen)))
+"""
+        write(self.folder / "scoring" / "compare" / "src" / "compare.py", code)
+        for version in ("1.0.0-env1.0.0", "1.0.0-env1.1.0"):
+            file = write(
+                self.folder / "scoring" / "compare" / "component.yaml",
+                f"""type: command
+name: {self.comparison}
+version: "{version}"
+environment: azureml:{self.environment}:1.0.0
+code: ./src
+inputs:
+  models: {{type: uri_file}}
+  workspace_data: {{type: string}}
+  sensor_data: {{type: string}}
+  reference: {{type: uri_folder, optional: true}}
+outputs:
+  forecasts: {{type: uri_folder}}
+  report: {{type: uri_file}}
+command: >-
+  python compare.py ${{{{inputs.models}}}} ${{{{inputs.workspace_data}}}} ${{{{inputs.sensor_data}}}}
+  ${{{{outputs.forecasts}}}} ${{{{outputs.report}}}} $[[${{{{inputs.reference}}}}]]
+""",
+            )
+            self.ml.create_component(Stage.DEV, file, "c1")
 
     def data(self) -> str:
         """A data asset, as `name:version`."""
@@ -440,6 +475,25 @@ def test_an_evidence_notebook_is_made(fleet: Fleet):
     assert page.startswith(b"the releaseabfss://azureml-mlops-dev-workspace@")
     assert page.endswith(b".dfs.core.windows.net")
     assert fleet.ml.read_file(Stage.DEV, f"jobs/{job}/evidence.ipynb") == b"{}"
+
+
+def test_the_second_environment_is_given_the_forecasts_of_the_first(fleet: Fleet):
+    job, readings = unique("environment-trial-"), "abfss://sensors@account.dfs.core.windows.net/readings"
+    fleet.ml.write_file(Stage.DEV, f"environments/{job}/models-1.json", b"the models")
+    for _ in range(2):
+        fleet.ml.submit_comparison(
+            job,
+            before=f"{fleet.comparison}:1.0.0-env1.0.0",
+            after=f"{fleet.comparison}:1.0.0-env1.1.0",
+            models=f"environments/{job}/models-1.json",
+            sensor_data=readings,
+            compute="training-cluster",
+            tags={"orchestration_id": "trial"},
+        )
+    assert fleet.finished(job) is JobStatus.COMPLETED
+    before, after = (fleet.ml.read_file(Stage.DEV, f"jobs/{job}/{part}.json") for part in ("before", "after"))
+    assert before.decode() == repr(("the models", readings, []))
+    assert after.decode() == repr(("the models", readings, ["forecasts"]))
 
 
 def test_a_model_is_registered_once_and_listed(fleet: Fleet, trained: str, model: str):

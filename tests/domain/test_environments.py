@@ -16,6 +16,7 @@ from busbar.domain.environments import (
     Scored,
     change,
     judge,
+    objection,
     plan_update,
     summary,
 )
@@ -108,7 +109,7 @@ VERDICTS: list[tuple[dict[str, Any], str]] = [
     ({"differently_read": 3, "compared": 21}, "3 of 24 windows were read differently"),
     ({"compared": 0}, "0 windows could be compared, needs ≥ 1"),
     ({"new": Scored(2.0, 5)}, "5 forecasts failed, 0 in 1.1.0"),
-    ({"problem": "in 1.2.0: ImportError: no onnxruntime"}, "in 1.2.0: ImportError: no onnxruntime"),
+    ({"problem": "ImportError: no onnxruntime"}, "PLANT1/CIRC1 v3 in 1.2.0: ImportError: no onnxruntime"),
 ]
 
 
@@ -131,6 +132,26 @@ def test_a_summary_names_the_first_bad_ones_and_counts_the_rest():
     said = summary([judge(SAME, POLICY), *bad])
     assert said.startswith("1 of 6 models compatible; PLANT1/CIRC1 v3 in 1.2.0: 1 value came in")
     assert said.endswith("; and 2 more")
+
+
+def moving(*keys: CircuitKey) -> str:
+    """What is objected to moving PROD's `keys`; CIRC1 v3 does not stay the same, CIRC2 v3 does."""
+    update = plan_update("1.2.0", (deployed(), deployed(key=CIRC2), deployed(stage=Stage.TEST)))
+    matrix = [judge(replace(SAME, one_sided=1), POLICY), judge(replace(SAME, key=CIRC2), POLICY)]
+    return objection(Stage.PROD, keys, update, matrix)
+
+
+def test_what_is_incompatible_goes_nowhere_unless_it_was_left_out():
+    told = "PLANT1/CIRC1 would not stay the same, and nobody left them out (approve all but these)"
+    assert moving(CIRC1, CIRC2) == told
+    assert moving(CIRC2) == ""
+    assert moving() == "every circuit was left out"
+
+
+def test_another_version_of_an_incompatible_circuit_may_go():
+    older = replace(deployed(), model_version="2")
+    update = plan_update("1.2.0", (older, deployed(stage=Stage.TEST)))
+    assert objection(Stage.PROD, (CIRC1,), update, [judge(replace(SAME, one_sided=1), POLICY)]) == ""
 
 
 def report(**item: Any) -> dict[str, Any]:
@@ -157,9 +178,9 @@ def test_two_reports_make_a_comparison():
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        (report(problem="boom"), report(), "in 1.1.0: boom"),
-        (report(), report(problem="boom"), "in 1.2.0: boom"),
-        (report(problem="first"), report(problem="second"), "in 1.1.0: first"),
+        (report(problem="boom"), report(), "could not be scored in 1.1.0: boom"),
+        (report(), report(problem="boom"), "boom"),
+        (report(problem="first"), report(problem="second"), "could not be scored in 1.1.0: first"),
     ],
 )
 def test_what_broke_is_told_with_where(old: dict[str, Any], new: dict[str, Any], problem: str):

@@ -6,6 +6,7 @@ from typing import Any
 
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Outcome
 from busbar.domain.circuits import CircuitKey
+from busbar.domain.environments import Change
 from busbar.domain.errors import Rejected
 from busbar.domain.events import JobStatus
 from busbar.domain.evidence import EvidenceNote
@@ -22,6 +23,8 @@ from busbar.domain.steps import (
     DataPinned,
     DataRequest,
     DeploymentPlan,
+    EnvironmentChange,
+    EnvironmentLook,
     EnvironmentPromotion,
     EnvironmentRegistration,
     EvidenceRequest,
@@ -76,6 +79,7 @@ class Journey(AzureML):
         self.notes: list[RunNote] = []
         self.told: list[RunStatus] = []
         self.commit_notes: list[CommitNote] = []
+        self.moved = EnvironmentChange(Change.SAME)
         self.evidence_notes: list[EvidenceNote] = []
         self.visits: list[Visited] = []
         self.release_ends: list[JourneyEnd] = []
@@ -109,6 +113,9 @@ class Journey(AzureML):
         def register_components(request: ComponentsRequest) -> ComponentsRegistration:
             return ComponentsRegistration(ASSETS)
 
+        def look_at_environment(request: EnvironmentLook) -> EnvironmentChange:
+            return self.moved
+
         def pin_data(request: DataRequest) -> DataPinned:
             return DataPinned(tuple(training(key).data for key in request.circuits))
 
@@ -129,6 +136,7 @@ class Journey(AzureML):
             read_fleet,
             register_environment,
             register_components,
+            look_at_environment,
             pin_data,
             decide_training,
             note_run,

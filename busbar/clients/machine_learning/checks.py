@@ -1,4 +1,4 @@
-"""Jobs that look at models: the evidence notebook of a release set, and a day of what a stage serves."""
+"""Jobs that look at models: a release's evidence notebook, a day of a stage, two environments compared."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -73,6 +73,49 @@ class Checks(Jobs):
                 type="uri_file", path=datastore_uri(job_output(name, "reports.json"))
             )
             job.outputs.plots = Output(type="uri_folder", path=datastore_uri(job_output(name, "plots")))
+            return job
+
+        self._submit(name, tags, build)
+
+    def submit_comparison(
+        self,
+        name: str,
+        *,
+        before: str,
+        after: str,
+        models: str,
+        sensor_data: str,
+        compute: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        """Start the scoring of models in two environments in dev, unless a job of that name is there.
+
+        `before` and `after` are the component's builds (`name:version`), `models` is a path in the datastore,
+        `sensor_data` an `abfss://` address. Outputs land in `jobs/<name>/`: `before.json`, `after.json`.
+        """
+        from azure.ai.ml import Input, Output
+        from azure.ai.ml.dsl import pipeline
+
+        def build() -> "Job":
+            components = self._client(Stage.DEV).components
+            first, second = (components.get(*split_version(one)) for one in (before, after))
+            given: dict[str, Any] = {
+                "models": Input(type="uri_file", path=datastore_uri(models)),
+                "workspace_data": self.data_uri(Stage.DEV),
+                "sensor_data": sensor_data,
+            }
+
+            def comparing() -> dict[str, Any]:
+                old: Any = first(**given)
+                new: Any = second(**given, reference=old.outputs.forecasts)
+                return {"before": old.outputs.report, "after": new.outputs.report}
+
+            job: Any = pipeline(comparing)()
+            job.name, job.display_name, job.experiment_name = name, name, "environments"
+            job.settings.default_compute, job.tags = compute, dict(tags)
+            for output in ("before", "after"):
+                place = datastore_uri(job_output(name, f"{output}.json"))
+                setattr(job.outputs, output, Output(type="uri_file", path=place))
             return job
 
         self._submit(name, tags, build)

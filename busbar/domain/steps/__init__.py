@@ -1,6 +1,20 @@
 """What orchestrators and activities hand each other. Everything is small: big things are read again where needed."""
 
 from busbar.domain.steps.approvals import Question, Reminder
+from busbar.domain.steps.environments import (
+    EnvironmentChange,
+    EnvironmentEnd,
+    EnvironmentLook,
+    EnvironmentNote,
+    EnvironmentPlan,
+    EnvironmentRun,
+    EnvironmentUpdate,
+    StageQuestion,
+    StageUpdate,
+    Trial,
+    TrialBatch,
+    TriedBatch,
+)
 from busbar.domain.steps.evidence import EvidenceRequest, EvidenceResult
 from busbar.domain.steps.journeys import Journey, JourneyEnd, ReleaseEnd, Visit, Visited
 from busbar.domain.steps.merges import Merged, MergeResult, MergeRun
@@ -113,8 +127,15 @@ __all__ = [
     "DeploymentPlan",
     "DeploymentState",
     "DriftResponding",
+    "EnvironmentChange",
+    "EnvironmentEnd",
+    "EnvironmentLook",
+    "EnvironmentNote",
+    "EnvironmentPlan",
     "EnvironmentPromotion",
     "EnvironmentRegistration",
+    "EnvironmentRun",
+    "EnvironmentUpdate",
     "Evaluation",
     "EvaluationRequest",
     "EvidenceRequest",
@@ -173,10 +194,15 @@ __all__ = [
     "Settlement",
     "Share",
     "StageDeployment",
+    "StageQuestion",
+    "StageUpdate",
     "Survey",
     "TrainingPlan",
     "TrainingRequest",
     "TrainingRun",
+    "Trial",
+    "TrialBatch",
+    "TriedBatch",
     "Visit",
     "Visited",
     "Wave",

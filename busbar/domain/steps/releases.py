@@ -95,10 +95,11 @@ class CircuitDeployment:
 
 @dataclass(frozen=True)
 class StageDeployment:
-    """Deploy a release to a stage."""
+    """Deploy a release to a stage. `approved` says who has agreed to that at another gate: nobody is asked again."""
 
     stage: Stage
     release: Release
+    approved: str = ""
 
 
 @dataclass(frozen=True)
