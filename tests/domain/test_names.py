@@ -32,7 +32,7 @@ HASHES = st.from_regex(r"[0-9a-f]{12}", fullmatch=True)
         (names.training_circuit(f"train-{COMMIT}", KEY), f"train-{COMMIT}-PLANT1-CIRC1"),
         (names.deployment_run(Stage.TEST, "r-0123"), "deploy-test-r-0123"),
         (names.deployment(KEY, "3"), "circ1-v3"),
-        (names.deployment(KEY, "3", "1.1.0"), "circ1-v3-e1-1-0"),
+        (names.deployment(KEY, "3", environment_version="1.1.0"), "circ1-v3-e1-1-0"),
     ],
 )
 def test_names(name: str, expected: str):
@@ -52,14 +52,14 @@ ENVIRONMENTS = st.just("") | st.tuples(*[st.integers(0, 999)] * 3).map(
 
 @given(KEYS, st.integers(1, 99_999), ENVIRONMENTS)
 def test_deployments_keep_the_limits(key: CircuitKey, version: int, environment: str):
-    name = names.deployment(key, str(version), environment)
+    name = names.deployment(key, str(version), environment_version=environment)
     assert re.fullmatch(r"[a-z][a-z0-9-]{1,30}[a-z0-9]", name)
 
 
 def test_deployments_in_two_environments_are_two_whatever_their_length():
     long = CircuitKey("PLANT1", "C" * 16)
     environments = ("", "1.10.10", "1.10.11", "11.0.10", "1.1.0")
-    assert len({names.deployment(long, "99999", one) for one in environments}) == len(environments)
+    assert len({names.deployment(long, "99999", environment_version=one) for one in environments}) == len(environments)
 
 
 @given(KEYS, HASHES, st.integers(1, 99), st.sampled_from(Stage))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from busbar.api import Snapshot
-from busbar.domain.policies import GateName
+from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import RunRecord
 from tests.journeys.stack import Stack, running
 from tests.releases import light, steps
@@ -68,10 +68,20 @@ def rolled_back(stack: Stack, second: Released) -> RolledBack:
 
 
 @pytest.fixture(scope="session")
+def moved(stack: Stack, fleet: LightFleet, unanswered: Released) -> Released:
+    """A push of nothing but another environment: its approvers let test and prod have it."""
+    chosen = steps.policies(approval=steps.UNANSWERED)
+    chosen["environments/prod"]["ramp"]["steps"] = [50, 100]
+    commit = fleet.push(policies=chosen, cutoff_date="2025-12-11", environment=steps.ENVIRONMENT)
+    for _ in (Stage.TEST, Stage.PROD):
+        steps.approve(stack, GateName.ENVIRONMENT_UPDATE, about=steps.ENVIRONMENT)
+    return Released(steps.ended(stack, commit, 240), stack.snapshot())
+
+
+@pytest.fixture(scope="session")
 def unanswered(stack: Stack, fleet: LightFleet, rolled_back: RolledBack) -> Released:
     """A third release, and nobody votes on prod."""
-    approval = {"groups": ["prod-approvers"], "quorum": 2, "expires_hours": 0.003}
-    commit = fleet.push(policies=steps.policies(approval=approval), cutoff_date="2025-12-11")
+    commit = fleet.push(policies=steps.policies(approval=steps.UNANSWERED), cutoff_date="2025-12-11")
     steps.trained(stack, commit)
     steps.approve(stack, GateName.REGISTRY_PROMOTION)
     steps.approve(stack, GateName.TEST_DEPLOYMENT)

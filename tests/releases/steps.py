@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,10 @@ VOTES = {
     GateName.REGISTRY_PROMOTION: 1,
     GateName.TEST_DEPLOYMENT: 1,
     GateName.PROD_DEPLOYMENT: 2,
+    GateName.ENVIRONMENT_UPDATE: 1,
 }
+ENVIRONMENT = "1.2.0"  # after the one in ml_components
+UNANSWERED = {"groups": ["prod-approvers"], "quorum": 2, "expires_hours": 0.003}
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,11 @@ def trained(stack: Stack, commit: str, seconds: float = STEP_SECONDS) -> None:
             assert people.links(stack, asked)[0].approve() == 200
 
 
-def approve(stack: Stack, gate: GateName, exclude: Sequence[CircuitKey] = ()) -> list[Link]:
+def approve(
+    stack: Stack, gate: GateName, exclude: Sequence[CircuitKey] = (), about: str = RELEASE
+) -> list[Link]:
     """As many people as the gate needs press approve, the first leaving circuits out."""
-    links = people.asked(stack, gate, RELEASE)
+    links = people.asked(stack, gate, about)
     for number, link in enumerate(links[: VOTES[gate]]):
         form: dict[str, Any] = dict(link.form())
         if exclude and not number:
@@ -128,7 +133,7 @@ def fault(stack: Stack, kind: str, **rest: Any) -> None:
     stack.pages.post("/admin/faults", json={"kind": kind, **rest}).raise_for_status()
 
 
-def policies(**prod: Any) -> Mapping[str, Mapping[str, Any]]:
+def policies(**prod: Any) -> dict[str, dict[str, Any]]:
     """Ramps with instant bakes, for `light_files`; `prod` replaces keys of prod's file."""
     return {
         "environments/test": {"ramp": {"steps": [50, 100], "windows": 8}},

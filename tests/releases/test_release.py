@@ -64,7 +64,22 @@ def test_what_nobody_answers_is_rejected(fleet: LightFleet, unanswered: Released
     assert serving(unanswered.snapshot, Stage.PROD) == dict.fromkeys(fleet.keys, "1")
 
 
-def test_the_audit_log_is_whole(stack: Stack, unanswered: Released) -> None:
+def test_an_environment_is_moved_without_training_anything(
+    stack: Stack, fleet: LightFleet, unanswered: Released, moved: Released
+) -> None:
+    assert moved.run.status is RunStatus.COMPLETED, moved.run.sentence
+    for stage in (Stage.TEST, Stage.PROD):
+        assert serving(moved.snapshot, stage) == serving(unanswered.snapshot, stage)
+        builds = {state.deployments[stage].scoring_version for state in moved.snapshot.circuits.values()}
+        assert {build.partition("-env")[2] for build in builds} == {steps.ENVIRONMENT}
+    told = steps.operator(stack, "environments", "show", steps.ENVIRONMENT).stdout
+    assert f"{steps.ENVIRONMENT}: released" in told
+    matrix = stack.functions.get(f"/environments/{steps.ENVIRONMENT}")
+    assert matrix.status_code == 200
+    assert all(str(key) in matrix.text for key in fleet.keys)
+
+
+def test_the_audit_log_is_whole(stack: Stack, moved: Released) -> None:
     verified = steps.operator(stack, "audit", "--verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     listed = " ".join(steps.operator(stack, "audit", "--limit", "200").stdout.split())

@@ -26,10 +26,13 @@ _SCRIPTS = {
     "training/evaluate_model": ("evaluate.py", "evaluate.py"),
     "scoring/batch_score": ("score.py", "score.py"),
     "scoring/online_score": ("score.py", "online.py"),
+    "scoring/compare_environments": ("compare.py", "compare.py"),
     "evidence/evidence_notebook": ("build.py", "build.py"),
 }
 """By component: what its script is called, and what stands in for it."""
 
+_ENVIRONMENT = "ml_components/environments/sensor-forecasting-env.yaml"
+_VERSION = re.compile(rb'^version: ".*"', re.MULTILINE)
 _INCLUDES = re.compile(rb"additional_includes: .*\n")
 _CONDA = b"name: light\ndependencies: [python=3.13]\n"
 
@@ -49,9 +52,11 @@ def light_files(
     policies: Mapping[str, Mapping[str, Any]] | None = None,
     cutoff_date: str = CUTOFF_DATE,
     online: Collection[CircuitKey] = (),
+    environment: str | None = None,
 ) -> Files:
     """The whole repository. `seeds` choose how models behave, `policies` (by file of config/) replace keys, circuits in
-    `online` are served by endpoints of their own."""
+    `online` are served by endpoints of their own, `environment` is the environment's version if not `ml_components`'s.
+    """
     files = fleet_files([])
     items = [
         _circuit(key, (seeds or {}).get(key, BEHAVES), cutoff_date)
@@ -62,6 +67,8 @@ def light_files(
     for name, changes in (policies or {}).items():
         path = f"config/{name}.yaml"
         files[path] = _yaml(YAML(typ="safe").load(files[path]) | dict(changes))
+    if environment:
+        files[_ENVIRONMENT] = _VERSION.sub(f'version: "{environment}"'.encode(), files[_ENVIRONMENT])
     return _lightened(files)
 
 
