@@ -126,8 +126,11 @@ def training_circuit(run: str, key: CircuitKey) -> str:
 
 
 def environment_run(version: str, commit: str, suffix: str = "") -> str:
-    """The release of a commit's environment; one that is asked for by hand has the time in its suffix."""
-    return f"environment-{version}-{commit[:12]}{suffix and '-' + suffix}"
+    """The release of a commit's environment; one that is asked for by hand has the time in its suffix.
+
+    Jobs are named after it, and their names have no dots.
+    """
+    return f"environment-{version.replace('.', '-')}-{commit[:12]}{suffix and '-' + suffix}"
 
 
 def comparison(run: str, number: int) -> str:

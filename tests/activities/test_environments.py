@@ -54,13 +54,13 @@ def deployed(bench: Bench, *pins: Pin, stage: Stage = Stage.PROD) -> None:
 def update(bench: Bench) -> EnvironmentUpdate:
     """A commit that raises the environment's version, on its way."""
     run = bench.edit(YAML, '"1.1.0"', '"1.2.0"')
-    asked = EnvironmentRun("environment-1.2.0-b", run.commit, run.requester)
+    asked = EnvironmentRun("environment-1-2-0-b", run.commit, run.requester)
     return EnvironmentUpdate(asked, NEXT_ENVIRONMENT, bench.policies())
 
 
 def batch(bench: Bench, *trials: Trial) -> TrialBatch:
     given = trials or (Trial(CIRC1, "1", "1.1.0", "job-1", "configs/1.yaml"),)
-    return TrialBatch(update(bench), "1.1.0", given, 1, "environment-1.2.0-b-trial-1")
+    return TrialBatch(update(bench), "1.1.0", given, 1, "environment-1-2-0-b-trial-1")
 
 
 # --- a push -----------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_the_job_is_given_the_models_and_both_builds(bench: Bench):
     asked = batch(bench, *batch(bench).trials, unknown)
     job = bench.run(submit_comparison, asked)
     version = shipped_version("scoring/compare_environments")
-    path = "environments/environment-1.2.0-b/models-1.json"
+    path = "environments/environment-1-2-0-b/models-1.json"
     assert bench.ml.jobs[Stage.DEV, job.name].inputs == {
         "before": f"compare_environments:{version}-env1.1.0",
         "after": f"compare_environments:{version}-env1.2.0",
@@ -222,7 +222,7 @@ def test_the_question_shows_the_matrix_and_is_asked_once_a_stage(bench: Bench):
 def test_a_refused_attempt_leaves_the_matrix_of_the_one_before(bench: Bench):
     moving, matrix = update(bench), tried(bench)
     bench.run(note_environment, EnvironmentNote(moving, EnvironmentStatus.RELEASED, "done", matrix))
-    again = replace(moving, run=replace(moving.run, id="environment-1.2.0-again"))
+    again = replace(moving, run=replace(moving.run, id="environment-1-2-0-again"))
     bench.run(note_environment, EnvironmentNote(again, EnvironmentStatus.REFUSED, "nothing to do"))
     kept = bench.environments.get("1.2.0")
     assert kept

@@ -56,6 +56,12 @@ def test_deployments_keep_the_limits(key: CircuitKey, version: int, environment:
     assert re.fullmatch(r"[a-z][a-z0-9-]{1,30}[a-z0-9]", name)
 
 
+def test_the_jobs_that_compare_environments_keep_the_limits():
+    """Letters, digits, dashes and underscores: a version's dots are none of them."""
+    run = names.environment_run("1.2.0", COMMIT, "20261121T101500")
+    assert re.fullmatch(r"[A-Za-z0-9][\w-]{0,254}", names.comparison(run, 3))
+
+
 def test_deployments_in_two_environments_are_two_whatever_their_length():
     long = CircuitKey("PLANT1", "C" * 16)
     environments = ("", "1.10.10", "1.10.11", "11.0.10", "1.1.0")

@@ -49,7 +49,7 @@ from tests.orchestrators.fleet import RUN
 from tests.orchestrators.journey import LATER, Journey, keys
 
 FIRST, SECOND, THIRD = keys(3)
-ASKED = EnvironmentRun("environment-1.2.0-abc", "abc", "data-scientist", "develop")
+ASKED = EnvironmentRun("environment-1-2-0-abc", "abc", "data-scientist", "develop")
 
 
 class Moving(Journey):
