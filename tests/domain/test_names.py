@@ -65,7 +65,9 @@ def test_the_jobs_that_compare_environments_keep_the_limits():
 def test_deployments_in_two_environments_are_two_whatever_their_length():
     long = CircuitKey("PLANT1", "C" * 16)
     environments = ("", "1.10.10", "1.10.11", "11.0.10", "1.1.0")
-    assert len({names.deployment(long, "99999", environment_version=one) for one in environments}) == len(environments)
+    assert len({names.deployment(long, "99999", environment_version=one) for one in environments}) == len(
+        environments
+    )
 
 
 @given(KEYS, HASHES, st.integers(1, 99), st.sampled_from(Stage))
