@@ -11,7 +11,7 @@ from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import RunRecord
 from tests.journeys.stack import Stack, running
 from tests.releases import light, steps
-from tests.releases.steps import LATE, LEFT_OUT, SLOW, LightFleet
+from tests.releases.steps import LATE, LEFT_OUT, ONLINE, SLOW, LightFleet
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
 
 @pytest.fixture(scope="session")
 def fleet(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> LightFleet:
-    return LightFleet.found(stack, tmp_path_factory.mktemp("clone"), steps.CIRCUITS)
+    return LightFleet.found(stack, tmp_path_factory.mktemp("clone"), steps.CIRCUITS, (ONLINE,))
 
 
 @dataclass(frozen=True)

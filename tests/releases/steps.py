@@ -22,7 +22,7 @@ from tests.journeys.steps import run_at
 from tests.releases import light
 
 CIRCUITS = 6
-GOOD, LATE, SLOW, *_, LEFT_OUT = light.keys(CIRCUITS)
+GOOD, LATE, SLOW, ONLINE, *_, LEFT_OUT = light.keys(CIRCUITS)
 RELEASE = ": r-"  # in the subject of every question about a release set
 VOTES = {
     GateName.REGISTRY_PROMOTION: 1,
@@ -41,9 +41,12 @@ class LightFleet:
     stack: Stack
     clone: Clone
     circuits: int
+    online: tuple[CircuitKey, ...] = ()
 
     @classmethod
-    def found(cls, stack: Stack, folder: Path, circuits: int) -> "LightFleet":
+    def found(
+        cls, stack: Stack, folder: Path, circuits: int, online: tuple[CircuitKey, ...] = ()
+    ) -> "LightFleet":
         """An empty repository, and a table of readings with nothing but a version."""
         clone = Clone.open(folder, stack.remote)
         clone.switch("main")
@@ -51,7 +54,7 @@ class LightFleet:
         clone.push("main")
         clone.switch("develop", "main")
         _empty_table(stack)
-        return cls(stack, clone, circuits)
+        return cls(stack, clone, circuits, online)
 
     @property
     def keys(self) -> tuple[CircuitKey, ...]:
@@ -59,7 +62,7 @@ class LightFleet:
 
     def push(self, **changes: Any) -> str:
         """Push the fleet as `light_files` makes it of `changes`; the commit."""
-        files = light.light_files(self.circuits, **changes)
+        files = light.light_files(self.circuits, online=self.online, **changes)
         commit = self.clone.commit(files, "Forecast a light fleet", replace=REPLACED)
         self.clone.push("develop")
         return commit
@@ -137,7 +140,10 @@ def policies(**prod: Any) -> dict[str, dict[str, Any]]:
     """Ramps with instant bakes, for `light_files`; `prod` replaces keys of prod's file."""
     return {
         "environments/test": {"ramp": {"steps": [50, 100], "windows": 8}},
-        "environments/prod": {"ramp": {"steps": [10, 25, 50, 100], "windows": 8}, **prod},
+        "environments/prod": {
+            "ramp": {"steps": [10, 25, 50, 100], "windows": 8, "mirror_percent": 50},
+            **prod,
+        },
         "pipeline": {"training": {"max_parallel": 5, "poll": {"initial_seconds": 2, "maximum_seconds": 10}}},
     }
 

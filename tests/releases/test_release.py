@@ -3,6 +3,9 @@
 All in one file, so that one worker runs it and one stack is started.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from busbar.domain.policies import Stage
@@ -10,7 +13,7 @@ from busbar.domain.records import RunStatus
 from tests.journeys.stack import ROOT, Stack
 from tests.releases import steps
 from tests.releases.conftest import Released, RolledBack
-from tests.releases.steps import GOOD, LATE, LEFT_OUT, SLOW, LightFleet, serving
+from tests.releases.steps import GOOD, LATE, LEFT_OUT, ONLINE, SLOW, LightFleet, serving
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -18,6 +21,17 @@ pytestmark = [
         not (ROOT / "node_modules" / ".bin" / "azurite").exists(), reason="Azurite is not installed: npm ci"
     ),
 ]
+
+
+def online(stack: Stack) -> tuple[Any, str]:
+    """Prod's workspace, and the endpoint of the circuit that is served online."""
+    ml = stack.workspace(Stage.PROD)
+    (endpoint,) = ml.online_endpoints.list()
+    return ml, str(endpoint.name)
+
+
+def shares(traffic: Mapping[str, int]) -> dict[str, int]:
+    return {name: share for name, share in traffic.items() if share}
 
 
 def test_a_release_that_all_approve_serves_everywhere(fleet: LightFleet, first: Released) -> None:
@@ -46,10 +60,30 @@ def test_a_failed_candidate_leaves_nothing_behind(stack: Stack, second: Released
     assert {one for one in names if one.startswith(f"{GOOD.circuit_id.lower()}-")} == {"circ1-v1", "circ1-v2"}
 
 
+def test_an_online_circuit_was_tried_on_copies_and_then_took_over(stack: Stack, second: Released) -> None:
+    ml, name = online(stack)
+    assert shares(ml.online_endpoints.get(name).traffic) == {"online-v2": 100}
+    deployments = {one.name: one for one in ml.online_deployments.list(name)}
+    assert set(deployments) == {"online-v1", "online-v2"}
+    registry = "azureml://registries/mlops-central-registry"
+    assert deployments["online-v2"].model == f"{registry}/models/PLANT1_CIRC4_model/versions/2"
+    assert f"{registry}/codes/" in deployments["online-v2"].code_configuration.code
+    listed = " ".join(steps.operator(stack, "audit", "--limit", "500").stdout.split())
+    for place in ("mirrored 50 %", "at 10 %", "at 25 %", "at 50 %"):
+        assert f"{ONLINE} v2 {place} in prod: advance" in listed
+    asked = ml.online_deployments.get_logs("online-v2", name, 5000).count("POST /score 200")
+    assert asked > 8  # by name, and by copies of what the champion was asked
+
+
 def test_one_command_takes_a_stage_back(fleet: LightFleet, second: Released, rolled_back: RolledBack) -> None:
     assert rolled_back.command.returncode == 0, rolled_back.command.stdout + rolled_back.command.stderr
     assert serving(rolled_back.snapshot, Stage.PROD) == dict.fromkeys(fleet.keys, "1")
     assert serving(rolled_back.snapshot, Stage.TEST) == serving(second.snapshot, Stage.TEST)
+
+
+def test_a_rollback_gives_an_online_circuits_requests_back(stack: Stack, rolled_back: RolledBack) -> None:
+    ml, name = online(stack)
+    assert shares(ml.online_endpoints.get(name).traffic) == {"online-v1": 100}
 
 
 def test_there_is_no_second_step_back(rolled_back: RolledBack) -> None:
