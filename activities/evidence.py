@@ -24,9 +24,15 @@ def submit_evidence(
     records: Records,
     repository: Repository,
     evidence: Evidence,
-) -> JobRef:
-    """Start the job that makes the notebook, unless it is there; from now on the page says that it is being made."""
+) -> JobRef | None:
+    """Start the job that makes the notebook, unless it is there; from now on the page says that it is being made.
+
+    None where the page is ready: a journey that is taken up again, perhaps long after, has it already.
+    """
     release, name = request.release, names.evidence(request.release.id)
+    note = evidence.note(release.id)
+    if note is not None and note.status is EvidenceStatus.READY:
+        return None
     component = register((EVIDENCE,), release.commit, repository, ml)[0]
     document = release_document(stored_release(release.id, records), release.policies, records.deployments())
     path = f"evidence/{release.id}/release.json"

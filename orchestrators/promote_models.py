@@ -3,16 +3,12 @@
 from activities.assets import promote_components, share_environment
 from activities.models import look_in_registry, record_promoted, share_model
 from activities.questions import environment_question
-from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName
 from busbar.domain.steps import EnvironmentPromotion, ModelPromotion, Promotion, Release
 from busbar.domain.wording import counted
-from busbar.wire import Context, StepFailed, Steps, call, children, failures, sleep, start, wait
+from busbar.wire import Context, StepFailed, Steps, call, children, failures, sleep
 from orchestrators.approval import ask, pass_gate
-from orchestrators.evidence import gather_evidence
-
-EVIDENCE_SECONDS = 300.0  # then people are asked, and the notebook comes when it is ready
 
 
 def promote_environment(ctx: Context, request: EnvironmentPromotion) -> Steps[Promotion]:
@@ -27,9 +23,7 @@ def promote_environment(ctx: Context, request: EnvironmentPromotion) -> Steps[Pr
 
 
 def promote_models(ctx: Context, request: Release) -> Steps[Promotion]:
-    """Gather evidence, ask once for the release, then share each of its models and wait for it to appear."""
-    gathering = start(ctx, gather_evidence, request, names.evidence(request.id))
-    yield from wait(ctx, gathering, EVIDENCE_SECONDS)
+    """Ask once for the release, then share each of its models and wait for it to appear."""
     verdict, release = yield from pass_gate(ctx, request, GateName.REGISTRY_PROMOTION)
     if not verdict.approved or not release.kept:
         sentence = f"{request.id} was not promoted: {verdict.sentence}"

@@ -20,6 +20,7 @@ from busbar.domain.wording import counted
 from busbar.wire import Context, StepFailed, Steps, call, child
 from orchestrators.approval import VOTED
 from orchestrators.deploy_release import deploy_release
+from orchestrators.evidence import gather_first
 from orchestrators.promote_models import promote_models
 
 
@@ -37,12 +38,18 @@ def release_journey(ctx: Context, request: Journey) -> Steps[JourneyEnd]:
 
 
 def _travel(ctx: Context, request: Journey) -> Steps[JourneyEnd]:
+    """Place by place; one that has every model already is asked about by nobody."""
     release, said = request.release, [request.said] if request.said else []
-    promotion = Promotion(False, "")
+    promotion, asked = Promotion(False, ""), False
     for place in Place:
         if place is not Place.REGISTRY:
             yield from _note(ctx, request, "; ".join(said))
-        promotion = yield from _visit(ctx, Visit(place, release))
+        if not (yield from call(ctx, lacks, Visit(place, release))):
+            promotion = Promotion(True, f"{place} has {_all(release)} already", release)
+        else:
+            if not asked:
+                yield from gather_first(ctx, release)
+            promotion, asked = (yield from _visit(ctx, Visit(place, release))), True
         yield from call(ctx, note_visit, Visited(Visit(place, release), promotion))
         said.append(promotion.sentence)
         if not promotion.done or promotion.release is None:
@@ -52,10 +59,8 @@ def _travel(ctx: Context, request: Journey) -> Steps[JourneyEnd]:
 
 
 def _visit(ctx: Context, visit: Visit) -> Steps[Promotion]:
-    """Ask and promote or deploy; a place that has every model already is asked about by nobody."""
+    """Ask, and promote or deploy."""
     release, stage = visit.release, visit.place.stage
-    if not (yield from call(ctx, lacks, visit)):
-        return Promotion(True, f"{visit.place} has {_all(release)} already", release)
     if stage is None:
         return (yield from child(ctx, promote_models, release, names.promotion_run(release.id)))
     deployment = StageDeployment(stage, release)
