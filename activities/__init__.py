@@ -38,7 +38,7 @@ from activities.models import (
 )
 from activities.monitoring import plan_monitoring, record_judged, submit_monitoring
 from activities.monitors import ensure_monitor
-from activities.notifications import notify_long_running, notify_run_ended
+from activities.notifications import notify_long_running, notify_release_ended, notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.questions import environment_question, open_question, release_question
 from activities.ramping import raise_share, take_back, withdraw_candidate
@@ -92,6 +92,7 @@ ACTIVITIES = (
     cancel_job,
     notify_long_running,
     notify_run_ended,
+    notify_release_ended,
     evaluate_gates,
     register_model,
     settle_circuit,

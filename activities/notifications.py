@@ -1,13 +1,16 @@
 """Mails that ask for nothing."""
 
+import hashlib
+
 from busbar.clients.email import Mail
 from busbar.clients.records import Records
+from busbar.clients.releases import Releases
 from busbar.clients.repositories import Repository
 from busbar.domain.circuits import Fleet, Person
 from busbar.domain.errors import ConfigurationError, NotFound
 from busbar.domain.policies import GateName
 from busbar.domain.records import RunStatus
-from busbar.domain.steps import LongRunning, RunNote, TrainingRun
+from busbar.domain.steps import LongRunning, Release, RunNote, TrainingRun
 from busbar.fleet.repository import fleet_at
 from busbar.settings import Settings
 
@@ -42,10 +45,24 @@ def notify_run_ended(
     mail.send(requester.mail, letter.subject, letter.html, letter.text, operation_id=operation)
 
 
-def _requester(run: TrainingRun, repository: Repository) -> Person | None:
-    """Who is to be told; where the configuration names nobody that can be read, the commit's status tells."""
+def notify_release_ended(
+    request: Release, *, repository: Repository, releases: Releases, mail: Mail, settings: Settings
+) -> None:
+    """Tell whoever composed a release set how it ended, once for each end: a retried journey may end otherwise."""
+    from busbar import notify
+
+    record, requester = releases.get(request.id), _requester(request, repository)
+    if record is None or requester is None:
+        return
+    letter = notify.release_ended_mail(record, settings.public_url)
+    operation = f"release-ended/{record.id}/{hashlib.sha256(record.sentence.encode()).hexdigest()[:8]}"
+    mail.send(requester.mail, letter.subject, letter.html, letter.text, operation_id=operation)
+
+
+def _requester(asked: TrainingRun | Release, repository: Repository) -> Person | None:
+    """Who is to be told; where the configuration names nobody that can be read, the pages tell."""
     try:
-        return fleet_at(repository, run.commit).person(run.requester)
+        return fleet_at(repository, asked.commit).person(asked.requester)
     except (ConfigurationError, NotFound):
         return None
 

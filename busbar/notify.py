@@ -6,6 +6,7 @@ from busbar.domain.circuits import Person
 from busbar.domain.policies import Stage
 from busbar.domain.records import CircuitRecord, DeploymentRecord, RunRecord
 from busbar.domain.release import ReleaseSet
+from busbar.domain.release_record import ReleaseRecord
 from busbar.domain.steps import LongRunning
 from busbar.pages import Letter, LinkState
 
@@ -47,6 +48,11 @@ def long_running_mail(request: LongRunning, board_url: str = "") -> Letter:
 def run_finished_mail(run: RunRecord, circuits: tuple[CircuitRecord, ...], board_url: str) -> Letter:
     """Tells the requester how a run ended."""
     return pages.mail_run_finished(run, circuits, board_url)
+
+
+def release_ended_mail(record: ReleaseRecord, board_url: str) -> Letter:
+    """Tells whoever composed a release set how it ended."""
+    return pages.mail_release_ended(record, board_url)
 
 
 def drift_mail(stage: Stage, day: str, told: tuple[str, ...], board_url: str) -> Letter:

@@ -1,5 +1,6 @@
 """A release set's journey: to the registry, to test, to prod, each only if the one before was approved and done."""
 
+from activities.notifications import notify_release_ended
 from activities.records import note_run, offer_release
 from activities.releases import end_release, lacks, note_visit, open_release, supersede_older
 from busbar.domain import names
@@ -34,6 +35,8 @@ def release_journey(ctx: Context, request: Journey) -> Steps[JourneyEnd]:
     except StepFailed as failure:
         end = JourneyEnd(ReleaseStatus.FAILED, f"it broke off: {failure}")
     yield from call(ctx, end_release, ReleaseEnd(request.release, end))
+    if request.run is None:  # a training run's requester hears of it by the run
+        yield from _tell_requester(ctx, request.release, end.sentence)
     return end
 
 
@@ -66,6 +69,14 @@ def _visit(ctx: Context, visit: Visit) -> Steps[Promotion]:
     deployment = StageDeployment(stage, release)
     yield from call(ctx, offer_release, deployment)
     return (yield from child(ctx, deploy_release, deployment, names.deployment_run(stage, release.id)))
+
+
+def _tell_requester(ctx: Context, release: Release, sentence: str) -> Steps[None]:
+    """One mail at the end; what was done stays done though no mail can be sent."""
+    try:
+        yield from call(ctx, notify_release_ended, release)
+    except StepFailed as failure:
+        ctx.set_custom_status(f"{sentence} (the requester was not told: {failure})")
 
 
 def _all(release: Release) -> str:

@@ -12,7 +12,14 @@ from busbar.pages.documents import (
     run,
 )
 from busbar.pages.drift import CircuitDriftView, circuit_drift, drift
-from busbar.pages.mails import Letter, mail_approval, mail_drift, mail_long_running, mail_run_finished
+from busbar.pages.mails import (
+    Letter,
+    mail_approval,
+    mail_drift,
+    mail_long_running,
+    mail_release_ended,
+    mail_run_finished,
+)
 from busbar.pages.merges import merge, merges
 from busbar.pages.releases import (
     ReleaseLine,
@@ -52,6 +59,7 @@ __all__ = [
     "mail_approval",
     "mail_drift",
     "mail_long_running",
+    "mail_release_ended",
     "mail_run_finished",
     "merge",
     "merges",

@@ -7,6 +7,7 @@ from busbar.domain.approval import NoticeKind, count, eligible
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import CircuitRecord, RunRecord
+from busbar.domain.release_record import Place, ReleaseRecord
 from busbar.domain.training import Verdict
 from busbar.pages import evidence
 from busbar.pages.render import render
@@ -101,6 +102,19 @@ def mail_run_finished(run: RunRecord, circuits: Sequence[CircuitRecord], board_u
         trained=[record for record in ordered if record.verdict is Verdict.TRAINED],
         stopped=[record for record in ordered if record.verdict in (Verdict.GATED_OUT, Verdict.QUARANTINED)],
         link=f"{board_url.rstrip('/')}/",
+    )
+
+
+def mail_release_ended(record: ReleaseRecord, board_url: str) -> Letter:
+    """Tells whoever composed a release set how its journey ended, and what stayed behind where."""
+    legs = [leg for place in Place if (leg := record.leg(place)) is not None]
+    return _letter(
+        "release_ended",
+        f"release set {record.id} {record.status}: {record.sentence}",
+        record=record,
+        legs=legs,
+        held=[(leg.place, held) for leg in legs for held in leg.held],
+        link=f"{board_url.rstrip('/')}/releases/{record.id}",
     )
 
 

@@ -77,3 +77,12 @@ def evidence(bench: Bench, release: Release) -> EvidenceNote:
     note = bench.evidence.note(release.id)
     assert note is not None
     return note
+
+
+def test_a_notebook_that_is_ready_is_not_made_again(bench: Bench):
+    """Its job's files may be gone by then."""
+    release = submitted(bench)
+    note = EvidenceNote(release.id, EvidenceStatus.READY, "made by job evidence-1")
+    bench.evidence.save_note(note)
+    assert bench.run(submit_evidence, EvidenceRequest(release, "the-orchestration")) is None
+    assert evidence(bench, release) == note

@@ -47,7 +47,7 @@ from activities.models import (
 )
 from activities.monitoring import plan_monitoring, record_judged, submit_monitoring
 from activities.monitors import ensure_monitor
-from activities.notifications import notify_long_running, notify_run_ended
+from activities.notifications import notify_long_running, notify_release_ended, notify_run_ended
 from activities.plan import decide_training, read_fleet
 from activities.questions import environment_question, open_question, release_question
 from activities.ramping import raise_share, take_back, withdraw_candidate
@@ -572,6 +572,7 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     note_environment: lambda bench: EnvironmentNote(MOVING, EnvironmentStatus.FAILED, "no"),
     note_run: lambda bench: RunNote(RUN, RunStatus.RUNNING, "reading"),
     notify_run_ended: ended,
+    notify_release_ended: indexed,
     note_commit: lambda bench: CommitNote(COMMIT, "success", "done", RUN.id),
 }
 # What this answers the second time is that it is done already.

@@ -4,16 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from activities.notifications import notify_long_running, notify_run_ended
+from activities.notifications import notify_long_running, notify_release_ended, notify_run_ended
 from activities.records import note_commit, note_run, offer_release
-from activities.releases import compose_release
+from activities.releases import compose_release, open_release
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Policies, Stage
 from busbar.domain.records import Offer, RunRecord, RunStatus
+from busbar.domain.release_record import Held, Leg, Origin, Place, ReleaseStatus
 from busbar.domain.steps import (
     CircuitOutcome,
     CommitNote,
     JobRef,
+    Journey,
     LongRunning,
     Release,
     ReleaseRequest,
@@ -122,3 +124,24 @@ def test_a_run_that_had_nothing_to_train_and_an_unknown_requester_are_no_mail(be
         bench.run(note_run, note)
         bench.run(notify_run_ended, note)
     assert not bench.mail.sent
+
+
+def test_whoever_composed_a_release_set_hears_once_how_it_ended_and_what_stayed_behind(bench: Bench):
+    release = bench.release(pin(CIRC1), pin(CIRC2))
+    bench.run(open_release, Journey(release, Origin.HAND))
+    held = Held(CIRC2, "max_mae failed: 6 (limit ≤ 5)")
+    bench.releases.update(
+        release.id, lambda record: record.after(Leg(Place.TEST, "1 of 2", NOON, (CIRC1,), (held,)))
+    )
+    for sentence in ("1 of 2 circuits deployed", "1 of 2 circuits deployed", "all of it deployed"):
+        bench.releases.update(
+            release.id,
+            lambda record, said=sentence: replace(record, status=ReleaseStatus.RELEASED, sentence=said),
+        )
+        bench.run(notify_release_ended, release)
+    first, second = bench.mail.sent.values()
+    assert first.to == f"{release.requester}@example.com"
+    assert f"release set {release.id} released: 1 of 2 circuits deployed" in first.subject
+    assert "PLANT1/CIRC2, test: max_mae failed: 6 (limit ≤ 5)" in first.text
+    assert f"https://busbar.example.com/releases/{release.id}" in first.html
+    assert "all of it deployed" in second.text

@@ -78,6 +78,7 @@ class Journey(AzureML):
         self.deployed: dict[Stage, list[CircuitKey]] = {stage: [] for stage in Stage}
         self.notes: list[RunNote] = []
         self.told: list[RunStatus] = []
+        self.mailed: list[str] = []
         self.commit_notes: list[CommitNote] = []
         self.moved = EnvironmentChange(Change.SAME)
         self.evidence_notes: list[EvidenceNote] = []
@@ -126,6 +127,9 @@ class Journey(AzureML):
         def notify_run_ended(request: RunNote) -> None:
             self.told.append(request.status)
 
+        def notify_release_ended(request: Release) -> None:
+            self.mailed.append(request.id)
+
         def note_run(request: RunNote) -> None:
             self.notes.append(request)
 
@@ -141,6 +145,7 @@ class Journey(AzureML):
             decide_training,
             note_run,
             notify_run_ended,
+            notify_release_ended,
             note_commit,
         ]
 

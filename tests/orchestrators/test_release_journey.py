@@ -55,6 +55,22 @@ def test_a_release_by_hand_goes_to_the_registry_to_test_and_to_prod(play: Play) 
     assert journey.notes == []
 
 
+@pytest.mark.parametrize(("run", "mailed"), [(False, ["r-1"]), (True, [])])
+def test_whoever_composed_it_is_mailed_at_its_end_unless_a_run_tells(
+    play: Play, run: bool, mailed: list[str]
+) -> None:
+    journey = Journey(keys(1))
+    travel(play, journey, run=run)
+    assert journey.mailed == mailed
+
+
+def test_it_ends_though_no_mail_can_be_sent(play: Play) -> None:
+    def notify_release_ended(request: Release) -> None:
+        raise Rejected("no such address")
+
+    assert travel(play, Journey(keys(1)), notify_release_ended).status is ReleaseStatus.RELEASED
+
+
 def test_the_run_that_waits_hears_how_far_it_is(play: Play) -> None:
     journey = Journey(keys(1))
     travel(play, journey, run=True)
