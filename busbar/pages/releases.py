@@ -48,6 +48,9 @@ class ReleaseView:
         return tuple(ReleaseLine(pin, standings(pin, self.known)) for pin in pins)
 
 
+RUNS = (State.DEPLOYED, State.RAMPING)
+"""What a rollback takes back."""
+
 HOLDS = {Place.REGISTRY: (State.PROMOTED,), Place.TEST: (State.DEPLOYED,), Place.PROD: (State.DEPLOYED,)}
 
 
@@ -74,6 +77,11 @@ def release(view: ReleaseView) -> str:
         at=at,
         stayed=sum(states[state] for state in (State.HELD, State.EXCLUDED, State.REJECTED)),
         back=states[State.ROLLED_BACK],
+        runs_in=[
+            place
+            for index, place in enumerate(Place)
+            if place.stage and any(line.standings[index].state in RUNS for line in lines)
+        ],
     )
 
 

@@ -1,16 +1,21 @@
 """Release sets' routes: lists by pages, one with where each circuit stands, differences, and what is not there."""
 
 import json
+import re
 from dataclasses import replace
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from busbar.domain.errors import BadRequest, NotFound
 from busbar.domain.policies import GateName, Stage
+from busbar.domain.records import Candidate
 from busbar.domain.release import ReleaseSet
 from busbar.domain.release_record import Leg, Origin, Place, ReleaseRecord
-from busbar.web import releases
+from busbar.web import releases, rollbacks
+from tests.activities.bench import SETTINGS
 from tests.domain.pins import pin, release
 from tests.fakes import FakeApprovals, FakeRecords, FakeReleases
 from tests.pages import samples
@@ -102,6 +107,35 @@ def test_what_serves_is_told():
     said = json.loads(releases.one_json(OLD.id, **store.clients).body)["standings"]
     assert said["PLANT1/CIRC1"]["prod"]["sentence"] == "v3 serves prod since 2025-12-09 14:20"
     assert said["PLANT1/CIRC2"]["prod"]["state"] == "ahead"
+
+
+def rollback_links(page: str) -> list[str]:
+    return [unescape(link) for link in re.findall(r'href="(/rollbacks[^"]*)"', page)]
+
+
+def test_a_release_sets_page_leads_to_its_rollback_where_it_serves_or_ramps():
+    store = Store(OLD)
+    assert rollback_links(releases.one_page(OLD.id, **store.clients).body) == []
+    key = pin("CIRC1").key
+    before, after = (samples.deployment(key, Stage.PROD, version) for version in ("2", "3"))
+    store.records.save_deployment(
+        before.serving(replace(after, release_id=OLD.id).active, "2025-12-09T14:20:00")
+    )
+    ramping = Candidate(
+        **vars(replace(samples.deployment(key, Stage.TEST, "3"), release_id=OLD.id).active), share=25
+    )
+    store.records.save_deployment(replace(samples.deployment(key, Stage.TEST, "2"), candidate=ramping))
+
+    links = rollback_links(releases.one_page(OLD.id, **store.clients).body)
+
+    assert links == [f"/rollbacks?stage={stage}&scope={OLD.id}" for stage in ("test", "prod")]
+    query = dict(parse_qsl(urlsplit(links[1]).query))
+    given: Any = {"records": store.records, "settings": SETTINGS}
+    confirm = rollbacks.show(query, {}, **given).body
+    assert "PLANT1/CIRC1: v3 → v2 in prod" in confirm
+    assert f'name="scope" value="{OLD.id}"' in confirm
+    for field in ("reason", "key"):
+        assert f'name="{field}" required' in confirm
 
 
 def test_two_are_compared():
