@@ -208,6 +208,11 @@ def list_circuits(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(board.circuits_json)(req.headers))
 
 
+@app.route(route="api/approvals", methods=["GET"])
+def list_approvals(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(lambda: bind(board.approvals_json)(req.headers))
+
+
 @app.route(route="api/runs/{id}", methods=["GET"])
 def read_run(req: func.HttpRequest) -> func.HttpResponse:
     return respond(lambda: bind(board.run_json)(req.route_params["id"], req.headers))

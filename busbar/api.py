@@ -214,6 +214,10 @@ class Api:
     def snapshot(self) -> Snapshot:
         return Snapshot.read(self._call("GET", "/api/circuits"))
 
+    def approvals(self) -> tuple[PendingApproval, ...]:
+        """What waits for a decision, what expires first first."""
+        return from_wire(tuple[PendingApproval, ...], self._call("GET", "/api/approvals")["pending"])
+
     def instance(self, id: str) -> Instance:
         """How an orchestration stands; on Azure the key must be a durable task system key."""
         document = self._call("GET", f"/runtime/webhooks/durabletask/instances/{id}?showInput=false")

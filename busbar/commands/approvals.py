@@ -9,7 +9,7 @@ from busbar.domain.approval import instant
 def approvals(url: Url = LOCAL_URL, key: Key = "") -> None:
     """What waits for somebody's decision. Deciding is done by the link in the mail, by the person it was sent to."""
     found = table("gate", "votes", "age", "expires", "next reminder", "asked", "subject")
-    for pending in ask(lambda api: api.snapshot(), url, key).pending:
+    for pending in ask(lambda api: api.approvals(), url, key):
         votes = f"{len(pending.votes)} of {pending.quorum}"
         times = (age(pending.asked_at), minute(pending.expires_at), minute(pending.next_reminder_at))
         found.add_row(pending.gate, votes, *times, ", ".join(pending.people), pending.subject)

@@ -70,6 +70,12 @@ def circuits_json(
     return unless_known(Reply.json(200, document), headers)
 
 
+def approvals_json(headers: Mapping[str, str] = NO_HEADERS, *, approvals: ApprovalReader) -> Reply:
+    """GET /api/approvals: what waits for a decision, without addresses or ids."""
+    document = {"pending": [_asked(pending) for pending in readings.pending(approvals)]}
+    return unless_known(Reply.json(200, document), headers)
+
+
 def run_json(id: str, headers: Mapping[str, str] = NO_HEADERS, *, records: RecordReader) -> Reply:
     """GET /api/runs/{id}: the run and the circuits whose latest training is of it."""
     run = records.run(id)

@@ -1,21 +1,26 @@
 """Read models for the pages, put together from the clients."""
 
 from busbar import pages
-from busbar.domain.approval import ApprovalRequest
+from busbar.domain.approval import ApprovalRequest, Dossier
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.release import Pin, ReleaseSet
 from busbar.web.shapes import ApprovalReader, RecordReader
 
 
 def board(records: RecordReader, approvals: ApprovalReader) -> pages.Board:
-    pending = [dossier for dossier in approvals.open() if dossier.verdict is None]
     return pages.Board(
         circuits=tuple(records.circuits()),
         deployments=tuple(records.deployments()),
         scorings=tuple(records.scorings()),
         runs=tuple(records.runs()),
-        pending=tuple(sorted(pending, key=lambda ask: ask.request.expires_at)),
+        pending=pending(approvals),
     )
+
+
+def pending(approvals: ApprovalReader) -> tuple[Dossier, ...]:
+    """What waits for a decision, what expires first first."""
+    undecided = (dossier for dossier in approvals.open() if dossier.verdict is None)
+    return tuple(sorted(undecided, key=lambda ask: ask.request.expires_at))
 
 
 def circuit(key: CircuitKey, records: RecordReader) -> pages.CircuitView | None:
