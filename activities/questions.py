@@ -106,7 +106,7 @@ def _unasked(gate: GateName) -> None:
 
 
 def _request(id: str, question: Question, policy: ApprovalPolicy, fleet: Fleet) -> ApprovalRequest:
-    asked_at = datetime.fromisoformat(now())
+    asked_at, stage = datetime.fromisoformat(now()), gate_stage(question.gate)
     expires_at = asked_at + timedelta(hours=policy.expires_hours)
     escalate_at = asked_at + timedelta(hours=policy.escalate_hours) if policy.escalate_hours else None
     asked = roster(fleet, policy.groups, question.requester, asked_at.date())
@@ -133,6 +133,7 @@ def _request(id: str, question: Question, policy: ApprovalPolicy, fleet: Fleet) 
         escalation=added.people,
         stand_ins=(*asked.stand_ins, *added.stand_ins),
         evidence=question.evidence,
+        demands=question.policies.demands(stage) if stage else None,
         asked=question.asked,
     )
 

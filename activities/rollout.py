@@ -9,7 +9,7 @@ from activities.serving import names_of
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.domain.circuits import CircuitKey
-from busbar.domain.gates import GateInput, evaluate, passed, summary
+from busbar.domain.gates import passed, summary
 from busbar.domain.policies import Stage
 from busbar.domain.quota import Occupancy, exceeded
 from busbar.domain.records import DeploymentRecord
@@ -52,9 +52,7 @@ def _hold(pin: Pin, request: StageDeployment, serving: DeploymentRecord | None, 
         return f"{mark.sentence}; a person has to lift that first"
     if serving is not None and int(serving.model_version) > int(pin.model_version):
         return f"{request.stage} already serves version {serving.model_version}, this is {pin.model_version}"
-    policies = request.release.policies
-    thresholds = policies.stage(request.stage).thresholds.overlaid(pin.thresholds)
-    results = evaluate(GateInput(pin.metrics, thresholds, policies.gates))
+    results = pin.judged(request.release.policies.demands(request.stage))
     if not passed(results):
         return summary(results)
     if not ml.model_in_registry(pin.model_name, pin.model_version):

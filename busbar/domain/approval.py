@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.errors import Conflict
-from busbar.domain.policies import GateName
+from busbar.domain.policies import Demands, GateName
 
 
 class Choice(StrEnum):
@@ -64,8 +64,8 @@ class ApprovalRequest:
     `release_id` names the evidence, where there is a release set of `circuits` circuits; `excluded` are those that an
     earlier gate's approvers left out, so that `digest` is that of `release.without(excluded)`; `evidence` is what
     else there is to see. From `escalate_at` on `escalation` may vote as well as `approvers`; `stand_ins` says who of
-    either is asked in somebody's place. `asked` are the circuits in question without a release set. Times are
-    ISO 8601, UTC; without `asked_at` nobody is reminded.
+    either is asked in somebody's place. `asked` are the circuits in question without a release set, `demands` is what
+    the stage behind the gate demands of each model. Times are ISO 8601, UTC; without `asked_at` nobody is reminded.
     """
 
     id: str
@@ -86,6 +86,7 @@ class ApprovalRequest:
     escalation: tuple[Person, ...] = ()
     stand_ins: tuple[StandIn, ...] = ()
     evidence: tuple[EvidenceLink, ...] = ()
+    demands: Demands | None = None
     asked: tuple[AskedCircuit, ...] = ()
 
     def person(self, object_id: str) -> Person | None:

@@ -127,6 +127,14 @@ class Bake(StrEnum):
 
 
 @dataclass(frozen=True)
+class Demands:
+    """What a stage demands of every model: absolute limits, which a circuit's own may replace, and scale-free ones."""
+
+    thresholds: Thresholds
+    scale_free: ScaleFreePolicy
+
+
+@dataclass(frozen=True)
 class RampPolicy:
     """How a candidate takes over: its share after each step in percent, rising to 100, and the bake in between.
 
@@ -326,6 +334,10 @@ class Policies:
         """The gate to pass before a deployment to the stage, if it asks anybody."""
         gate = STAGE_GATES.get(stage)
         return gate if gate in self.approvals else None
+
+    def demands(self, stage: Stage) -> Demands:
+        """What a model has to pass before it is deployed to a stage."""
+        return Demands(self.stage(stage).thresholds, self.gates)
 
     def stage(self, stage: Stage) -> StagePolicy:
         """A stage's policy; one that is not configured has no thresholds and the default compute."""

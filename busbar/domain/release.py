@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 
 from busbar.domain import names
 from busbar.domain.circuits import CircuitKey, Serving
-from busbar.domain.gates import Metrics
-from busbar.domain.policies import NO_LIMITS, Thresholds
+from busbar.domain.gates import GateInput, GateResult, Metrics, evaluate
+from busbar.domain.policies import NO_LIMITS, Demands, Thresholds
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class Pin:
     def deployment(self) -> str:
         """The name of the deployment that serves the model as the pin says."""
         return names.deployment(self.key, self.model_version, self.serving, self.moved_to)
+
+    def judged(self, demands: Demands) -> tuple[GateResult, ...]:
+        """How the model does against what a stage demands; the circuit's own limits count where it has some."""
+        thresholds = demands.thresholds.overlaid(self.thresholds)
+        return evaluate(GateInput(self.metrics, thresholds, demands.scale_free))
 
     @property
     def scoring_build(self) -> str:

@@ -1,7 +1,7 @@
 """The pages."""
 
 from busbar.domain.environments import EnvironmentRelease
-from busbar.domain.policies import Stage
+from busbar.domain.policies import Stage, gate_stage
 from busbar.domain.records import CircuitRecord, RunRecord
 from busbar.domain.recovery import Control
 from busbar.pages import evidence, rows
@@ -104,6 +104,7 @@ def approval(view: ApprovalView) -> str:
         left_out=evidence.left_out(view),
         digest=evidence.digest(view),
         voters=voters(view.request, view.votes, view.notices),
+        stage=gate_stage(view.request.gate),
     )
 
 

@@ -91,13 +91,19 @@ def _serves(view: ApprovalView, pin: Pin, record: CircuitRecord | None) -> str:
     return next((one.model_version for one in held), "")
 
 
+def _gates(view: ApprovalView, pin: Pin, record: CircuitRecord | None) -> tuple[GateResult, ...]:
+    """Those of the stage that is asked about; before the registry those that the training was measured by."""
+    if view.request.demands:
+        return pin.judged(view.request.demands)
+    return record.gates if record and record.training_hash == pin.training_hash else ()
+
+
 def _line(view: ApprovalView, pin: Pin, record: CircuitRecord | None, change: ConfigChange | None) -> Line:
-    same = record if record and record.training_hash == pin.training_hash else None
     champion = pin.metrics.champion_mse
     return Line(
         pin=pin,
         commit=view.release.commit if view.release else "",
-        gates=same.gates if same else (),
+        gates=_gates(view, pin, record),
         serves=_serves(view, pin, record),
         champion_ratio=pin.metrics.standardised_mse / champion if champion else None,
         bar=skill_bar(pin.metrics.skill_seasonal_naive),

@@ -9,7 +9,7 @@ from activities.assets import register_environment, share_environment
 from activities.questions import environment_question, open_question, release_question
 from busbar.domain.approval import ApprovalRequest, EvidenceLink, StandIn
 from busbar.domain.errors import ConfigurationError, NotFound
-from busbar.domain.policies import ApprovalPolicy, GateName, Policies
+from busbar.domain.policies import ApprovalPolicy, Demands, GateName, Policies, ScaleFreePolicy, Thresholds
 from busbar.domain.release import ReleaseSet
 from busbar.domain.steps import (
     EnvironmentPromotion,
@@ -179,3 +179,17 @@ def test_anything_with_a_digest_can_be_asked_about(bench: Bench, gate: GateName)
 def test_evidence_is_a_page(address: str):
     with pytest.raises(ValueError, match="neither a path nor an http"):
         EvidenceLink("click me", address)
+
+
+@pytest.mark.parametrize(
+    ("gate", "demands"),
+    [
+        (GateName.REGISTRY_PROMOTION, None),
+        (GateName.TEST_DEPLOYMENT, Demands(Thresholds(7.0, 10.0, 0.80), ScaleFreePolicy())),
+        (GateName.PROD_DEPLOYMENT, Demands(Thresholds(5.0, 7.0, 0.85), ScaleFreePolicy())),
+    ],
+)
+def test_a_question_carries_what_the_stage_behind_it_demands(
+    bench: Bench, gate: GateName, demands: Demands | None
+):
+    assert ask(bench, gate).demands == demands

@@ -15,7 +15,7 @@ from busbar import pages
 from busbar.domain.approval import ApprovalVerdict, Choice, Dossier, NoticeKind, Outcome, Vote
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.evidence import EvidenceNote, EvidenceStatus
-from busbar.domain.policies import Stage
+from busbar.domain.policies import Demands, ScaleFreePolicy, Stage, Thresholds
 from busbar.domain.records import DeploymentRecord, RunRecord, RunStatus
 from busbar.domain.training import Verdict
 from busbar.pages import LinkState, evidence
@@ -468,3 +468,24 @@ def test_a_mail_says_why_it_comes(kind: NoticeKind, person: Person, subject: str
         assert sentence in part
         assert part.count("https://b.example.com/approvals/t") == 1
         assert f"Evidence {view().request.digest[:8]}" in part
+
+
+def test_an_approval_shows_the_gates_of_the_stage_that_is_asked_about():
+    """All passed when they were trained; prod demands more, and one circuit has a limit of its own."""
+    view = samples.approval_view(samples.fleet(1, 2))
+    assert view.release
+    first, second = (replace(pin, metrics=samples.metrics(mae=1.24)) for pin in view.release.pins[:2])
+    own = replace(second, thresholds=Thresholds(max_mae=2.0))
+    demands = Demands(Thresholds(max_mae=1.0), ScaleFreePolicy())
+    shown = replace(
+        view,
+        release=replace(view.release, pins=(first, own)),
+        request=replace(view.request, demands=demands),
+        circuits=(),  # a newer training is on record
+        votes=(),
+    )
+    text = squeezed(pages.approval(shown))
+    assert "Gates of prod" in text
+    assert "max_mae failed: 1.24 (limit ≤ 1)" in text
+    assert [len(line.failed) for line in evidence.lines(shown)] == [1, 0]
+    assert "not on record" not in text.partition("Configuration")[0]
