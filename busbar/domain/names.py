@@ -20,6 +20,7 @@ _OWN_JOB = re.compile(
     r"|evidence-r-[0-9a-f]{12}"
     rf"|score-(dev|test|prod)-\d{{4}}-\d\d-\d\d(-\d{{6}})?-{_CIRCUIT}(--candidate)?"
     r"|monitor-(dev|test|prod)-\d{4}-\d\d-\d\d(-\d+)+"
+    r"|environment-\d+(-\d+)*-[0-9a-f]{12}(-\d+)?-trial-\d+"
     r"|[A-Za-z0-9-]+--bake\d+-a\d+-(candidate|champion)"
 )
 _LONGEST_NAME = 32  # of an endpoint

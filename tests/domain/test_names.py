@@ -115,6 +115,8 @@ def test_endpoints_of_a_plant_are_one_and_of_a_workspace_their_own():
         (names.invoked_job("deploy-prod-r-0123456789ab-wave-1-PLANT1-CIRC1", "bake25-a1-champion"), True),
         (names.monitoring_job(names.monitoring_run(Stage.PROD, DAY), 3), True),
         (names.monitoring_job(names.monitoring_run(Stage.TEST, DAY, "120000"), 0), True),
+        (names.comparison(names.environment_run("1.2.0", COMMIT), 4), True),
+        (names.comparison(names.environment_run("1.2.0", COMMIT, "120000"), 4), True),
         ("frosty_pea_7b4x", False),
         ("score-of-the-day", False),
         ("train-my-own-model", False),

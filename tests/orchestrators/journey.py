@@ -127,9 +127,6 @@ class Journey(AzureML):
         def notify_run_ended(request: RunNote) -> None:
             self.told.append(request.status)
 
-        def notify_release_ended(request: Release) -> None:
-            self.mailed.append(request.id)
-
         def note_run(request: RunNote) -> None:
             self.notes.append(request)
 
@@ -145,7 +142,6 @@ class Journey(AzureML):
             decide_training,
             note_run,
             notify_run_ended,
-            notify_release_ended,
             note_commit,
         ]
 
@@ -250,7 +246,18 @@ class Journey(AzureML):
         def end_release(request: ReleaseEnd) -> None:
             self.release_ends.append(request.end)
 
-        return [open_release, supersede_older, less_superseded, lacks, note_visit, end_release]
+        def notify_release_ended(request: Release) -> None:
+            self.mailed.append(request.id)
+
+        return [
+            open_release,
+            supersede_older,
+            less_superseded,
+            lacks,
+            note_visit,
+            end_release,
+            notify_release_ended,
+        ]
 
     def _rollout(self) -> list[Callable[[Any], Any]]:
         def plan_deployment(request: StageDeployment) -> DeploymentPlan:
