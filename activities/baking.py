@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from activities.invoking import Literals, asking, invoke, run, summary_path
+from activities.invoking import Literals, asking, invoke, run, summary_path, uncancelled
 from activities.serving import names_of, served
 from busbar.clients.audit import Audit
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.domain import names
+from busbar.domain.audit import fingerprint
 from busbar.domain.circuits import Serving
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Bake as Bakes
@@ -36,7 +37,7 @@ def submit_replay(request: Replay, *, ml: MachineLearning, settings: Settings) -
 
     Both go through the candidate's scoring component, so that only the model differs, and a champion whose own is
     older than replays can be compared. An online deployment is asked over its endpoint, request by request. A job that
-    is there is not submitted again.
+    is there is not submitted again, unless it was cancelled.
     """
     asked = request.deployment
     candidate = served(asked, *names_of(asked, settings))
@@ -48,7 +49,7 @@ def submit_replay(request: Replay, *, ml: MachineLearning, settings: Settings) -
         "window_offset": request.step.offset / 100,
         "window_share": request.step.added / 100,
     }
-    jobs = {role: replay_job(request, role) for role in models}
+    jobs = {role: uncancelled(asked.stage, replay_job(request, role), ml) for role in models}
     for role, model in models.items():
         _replay(request, candidate, model, jobs[role], slices, ml, settings)
     return tuple(JobRef(asked.stage, job) for job in jobs.values())
@@ -105,7 +106,7 @@ def judge_step(request: Judging, *, records: Records, audit: Audit, settings: Se
     verdict = f"{ruling.verdict}: {ruling.sentence}"
     said = f"{asked.pin.key} v{asked.pin.model_version} {step.place} in {asked.stage}: {verdict}"
     audit.append(
-        id=f"ramp-{replay_job(replay, CANDIDATE)}",
+        id=f"ramp-{replay_job(replay, CANDIDATE)}-{fingerprint(said)}",
         kind="ramp-verdict",
         subject=asked.release_id or str(asked.pin.key),
         actor=f"rollback rule of {asked.stage}",
@@ -120,12 +121,13 @@ def judge_fleet(request: FleetCheck, *, audit: Audit) -> Ruling:
     """After a wave: whether the release goes on, or all of it goes back."""
     policy = request.policies.stage(request.stage).rollback
     ruling = decide_fleet(policy, request.changed, request.rolled_back)
+    said = f"{request.release_id} in {request.stage}: {ruling.verdict}: {ruling.sentence}"
     audit.append(
-        id=f"fleet-{request.stage}-{request.release_id}-wave-{request.wave}",
+        id=f"fleet-{request.stage}-{request.release_id}-wave-{request.wave}-{fingerprint(said)}",
         kind="fleet-verdict",
         subject=request.release_id,
         actor=f"rollback rule of {request.stage}",
-        sentence=f"{request.release_id} in {request.stage}: {ruling.verdict}: {ruling.sentence}",
+        sentence=said,
         details={"wave": request.wave, "results": ruling.results},
     )
     return ruling

@@ -3,6 +3,7 @@
 import json
 
 from activities.assets import register
+from activities.invoking import uncancelled
 from activities.records import stored_release
 from activities.sources import EVIDENCE
 from busbar.clients.evidence import Evidence
@@ -27,9 +28,11 @@ def submit_evidence(
 ) -> JobRef | None:
     """Start the job that makes the notebook, unless it is there; from now on the page says that it is being made.
 
-    None where the page is ready: a journey that is taken up again, perhaps long after, has it already.
+    None where the page is ready: a journey that is taken up again, perhaps long after, has it already. Where the job
+    was cancelled, which a retried run finds, it is another.
     """
-    release, name = request.release, names.evidence(request.release.id)
+    release = request.release
+    name = uncancelled(Stage.DEV, names.evidence(release.id), ml)
     note = evidence.note(release.id)
     if note is not None and note.status is EvidenceStatus.READY:
         return None

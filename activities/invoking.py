@@ -1,10 +1,12 @@
 """Scoring with a deployed model: through its batch deployment, or in a job that asks its online endpoint."""
 
 from collections.abc import Mapping
+from itertools import count
 
 from activities import registered
 from busbar.clients.machine_learning import MachineLearning
 from busbar.domain import names
+from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage
 from busbar.domain.records import Served
 from busbar.settings import Settings
@@ -33,6 +35,16 @@ def invoke(
         circuit_config=served.circuit_config,
         literals=_common(served, settings) | dict(literals),
     )
+
+
+def uncancelled(stage: Stage, job: str, ml: MachineLearning) -> str:
+    """The first of a job's names that nobody cancelled: Azure ML never reuses one, and a retried run wants it done."""
+    for attempt in count(1):
+        name = names.job_again(job, attempt)
+        known = ml.job(stage, name)
+        if known is None or known.status is not JobStatus.CANCELED:
+            return name
+    raise AssertionError("count() does not end")
 
 
 def run(

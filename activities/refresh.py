@@ -10,7 +10,7 @@ from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
 from busbar.domain.circuits import Circuit, CircuitKey, Fleet
 from busbar.domain.policies import GateName, Stage
-from busbar.domain.refresh import CutoffMove, asked_for, due_by_age, due_by_schedule, sentence
+from busbar.domain.refresh import CutoffMove, asked_for, due_by_age, due_by_schedule, sentence, up_to_date
 from busbar.domain.steps import Refreshed, RefreshRun
 from busbar.fleet.repository import CONFIG, fleet_at, training_head
 
@@ -22,6 +22,7 @@ def refresh_cutoffs(
 ) -> Refreshed:
     """One commit on the training branch for all circuits that are due; run again, it finds none due any more.
 
+    Circuits that were asked for and are where they were to go count as moved, by this or an earlier commit.
     Raises `Conflict` when somebody changes the file at the same time: tried again, it reads theirs.
     """
     training = training_head(repository)
@@ -30,6 +31,10 @@ def refresh_cutoffs(
     branch, head = training
     fleet = fleet_at(repository, head)
     moves = _due(request, fleet, records)
+    if not moves and (
+        there := up_to_date(fleet.circuits, _newest(fleet.circuits, records), request.circuits)
+    ):
+        return Refreshed(f"{', '.join(map(str, there))}: at the newest cutoff date already", there, head)
     if not moves:
         return Refreshed("no circuit has readings new enough for another cutoff date")
     message = sentence(moves, _cause(request, fleet))

@@ -1,7 +1,5 @@
 """Release sets on their way: composed, put into the index, superseded, followed from place to place, ended."""
 
-import hashlib
-
 from activities.clock import moment, now
 from activities.records import stored_release
 from busbar.clients.approvals import Approvals
@@ -11,6 +9,7 @@ from busbar.clients.records import Records
 from busbar.clients.releases import Releases
 from busbar.clients.repositories import Repository
 from busbar.domain.approval import Outcome
+from busbar.domain.audit import fingerprint
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import NotFound
 from busbar.domain.release import ReleaseSet
@@ -87,7 +86,7 @@ def end_release(request: ReleaseEnd, *, releases: Releases, audit: Audit) -> Non
     release, end = request.release, request.end
     releases.update(release.id, lambda record: record.ended(end.status, end.sentence, now()))
     audit.append(
-        id=f"release-ended-{release.id}-{hashlib.sha256(end.sentence.encode()).hexdigest()[:8]}",
+        id=f"release-ended-{release.id}-{fingerprint(end.sentence)}",
         kind="release-ended",
         subject=release.id,
         actor="release journey",

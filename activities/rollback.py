@@ -11,6 +11,7 @@ from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.clients.releases import Releases
 from busbar.clients.reports import Reports
+from busbar.domain.audit import fingerprint
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import NotFound
 from busbar.domain.policies import STAGE_GATES
@@ -98,7 +99,7 @@ def close_rollback(request: RollbackReport, *, reports: Reports, audit: Audit) -
     run = request.run
     reports.save(KIND, run.id, request)
     audit.append(
-        id=f"{run.id}/ended",
+        id=f"{run.id}/ended-{fingerprint(request.sentence)}",
         kind="drill" if run.drill else "rollback",
         subject=str(run.scope),
         actor=run.actor,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from activities.clock import now
-from activities.invoking import asking, invoke, run, summary_path
+from activities.invoking import asking, invoke, run, summary_path, uncancelled
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.domain import names
@@ -55,7 +55,8 @@ def submit_scoring(request: PartScoring, *, ml: MachineLearning, settings: Setti
     """Ask a part's deployment by name, under a job name of our own, unless this run did already.
 
     A batch deployment is invoked. An online one is asked by a job, by name as well: the windows are split by the same
-    rule, a repeat replaces what it wrote, and what each deployment forecast is on record.
+    rule, a repeat replaces what it wrote, and what each deployment forecast is on record. A run that was cancelled and
+    is retried scores anew.
     """
     scoring, part = request.scoring, request.part
     slices = {
@@ -64,14 +65,14 @@ def submit_scoring(request: PartScoring, *, ml: MachineLearning, settings: Setti
         "window_offset": part.offset / 100,
         "window_share": part.share / 100,
     }
-    stage, served = scoring.stage, part.served
+    stage, served, job = scoring.stage, part.served, uncancelled(scoring.stage, part.job, ml)
     if served.kind is Serving.ONLINE:
         asks = asking(stage, part.endpoint, served.deployment, ml)
-        run(stage, served, served, part.job, slices | asks, ml=ml, settings=settings)
+        run(stage, served, served, job, slices | asks, ml=ml, settings=settings)
     else:
         through = served.deployment
-        invoke(stage, part.endpoint, through, served, part.job, slices, ml=ml, settings=settings)
-    return JobRef(stage, part.job)
+        invoke(stage, part.endpoint, through, served, job, slices, ml=ml, settings=settings)
+    return JobRef(stage, job)
 
 
 def record_scored(request: ScoringResult, *, ml: MachineLearning, records: Records) -> ScoringOutcome:

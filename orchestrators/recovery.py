@@ -1,6 +1,7 @@
 """What a cancelled run leaves behind: jobs, candidates, open questions, records."""
 
 from activities.recovery import close_questions, drop_candidates, settle_cancelled, stop_jobs
+from busbar.domain.recovery import CLEANED
 from busbar.domain.steps import Cancellation
 from busbar.wire import Context, Steps, call, sleep
 
@@ -12,6 +13,7 @@ def clean_up(ctx: Context, request: Cancellation) -> Steps[str]:
     yield from call(ctx, settle_cancelled, request)
     yield from call(ctx, close_questions, request)
     yield from _end(ctx, request)
+    ctx.set_custom_status(CLEANED)
     yield from sleep(ctx, LATE_SECONDS)
     yield from _end(ctx, request)
     return request.sentence

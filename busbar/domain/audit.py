@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
+FINGERPRINT_DIGITS = 8
+
 GENESIS = "0" * 64
 """What the first entry carries as the digest before it."""
 
@@ -44,6 +46,11 @@ class Entry:
     def says(self, other: "Entry") -> bool:
         """Whether both say the same, whenever and wherever in the chain they were written."""
         return _statement(self) == _statement(other)
+
+
+def fingerprint(said: str) -> str:
+    """What an entry's id ends with where a run that is retried may come to say something else under it."""
+    return hashlib.sha256(said.encode()).hexdigest()[:FINGERPRINT_DIGITS]
 
 
 class Fault(StrEnum):

@@ -86,6 +86,11 @@ def invoked_job(run: str, part: str) -> str:
     return f"{run}--{part}"
 
 
+def job_again(job: str, attempt: int) -> str:
+    """A job that was cancelled and is wanted again is another job: `<job>--again2`."""
+    return job if attempt == 1 else f"{job}--again{attempt}"
+
+
 def waiting_for(job: str) -> str | None:
     """The orchestration that an invoked job is named after; None for a job that says in a tag whom it wakes."""
     run, dash, _ = job.partition("--")

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+CLEANED = "all that it had under way is ended; a minute later it is looked for once more"
+"""What the orchestration that cleans up after a cancelled run says of itself once it has been through."""
+
 
 class InstanceStatus(StrEnum):
     """Where a durable orchestration stands."""

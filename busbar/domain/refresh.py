@@ -64,6 +64,19 @@ def asked_for(
     return tuple(_moves((circuit for circuit in circuits if circuit.key in keys), newest))
 
 
+def up_to_date(
+    circuits: Iterable[Circuit], newest: Mapping[CircuitKey, datetime], wanted: Iterable[CircuitKey]
+) -> tuple[CircuitKey, ...]:
+    """Those of the wanted circuits whose cutoff date is their newest whole day."""
+    keys = set(wanted) & set(newest)
+    asked = [circuit for circuit in circuits if circuit.key in keys]
+    return tuple(
+        circuit.key
+        for circuit in asked
+        if whole_day(newest[circuit.key], circuit.frequency_minutes) == circuit.cutoff_date
+    )
+
+
 def last_due(policy: SchedulePolicy, now: datetime) -> datetime:
     """When the schedule was last due: the same moment however often, and however late, it is asked for."""
     hour, minute = map(int, policy.at.split(":"))

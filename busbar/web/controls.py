@@ -18,7 +18,7 @@ from busbar.inbound.fields import json_object
 from busbar.web.forms import Form, printable
 from busbar.web.operators import Keys, NotAllowed, OperatorSettings, desk, operator
 from busbar.web.reply import Reply
-from busbar.web.sweeping import Terminating, end, sweep
+from busbar.web.sweeping import Terminating, end, sweep, until_cleaned
 
 JOB_NAME = "name"  # what a job that was submitted has, and a submission that failed has not
 _DONE = {
@@ -190,7 +190,9 @@ class _Wish:
         """Start it again in its own place: names and records make it take up only what is missing."""
         if settled := _settled(self._id, records):
             raise Conflict(settled)
-        reason = self._because()
+        reason, cleaner = self._because(), names.clean_up(self._id, standing.began)
+        until_cleaned(orchestrations, cleaner)
+        end(orchestrations, cleaner, reason)  # what it would look for a second time is wanted from now on
         end(orchestrations, self._id, reason)
         request = orchestrations.request(self._id)
         orchestrations.again(standing.orchestrator, self._id, _next_attempt(standing.orchestrator, request))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from busbar.domain.errors import TemporarilyUnavailable
-from busbar.domain.recovery import Standing, Trail
+from busbar.domain.recovery import CLEANED, Standing, Trail
 
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.1
@@ -42,6 +42,15 @@ def sweep(
                 told.add(one.id)
         if time.monotonic() > deadline:
             raise TemporarilyUnavailable(f"{open_[0].id} has not settled within {PATIENCE_SECONDS:g} s")
+        time.sleep(LOOK_SECONDS)
+
+
+def until_cleaned(orchestrations: Tree, cleaner: str) -> None:
+    """Wait until what a cancelled run had under way is ended; one that was never cancelled has no cleaner."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (found := orchestrations.standing(cleaner)) and not found.ended and found.said != CLEANED:
+        if time.monotonic() > deadline:
+            raise TemporarilyUnavailable(f"{cleaner} has not been through within {PATIENCE_SECONDS:g} s")
         time.sleep(LOOK_SECONDS)
 
 

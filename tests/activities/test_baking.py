@@ -186,3 +186,10 @@ def test_the_fleets_verdict_is_kept(bench: Bench):
     assert bench.run(judge_fleet, check).verdict is Verdict.ROLL_BACK
     (entry,) = bench.audit.entries()
     assert entry.sentence == "r-2 in prod: roll back: 4 of 10 circuits rolled back, more than 30 %"
+
+
+def test_a_release_that_is_retried_may_be_judged_otherwise(bench: Bench):
+    check = FleetCheck(Stage.PROD, "r-2", Policies(), 1, 10, 1)
+    bench.run(judge_fleet, check)
+    assert bench.run(judge_fleet, replace(check, changed=0, rolled_back=0)).verdict is Verdict.ADVANCE
+    assert len(bench.audit.entries()) == 2

@@ -45,6 +45,16 @@ def test_readings_much_newer_than_the_cutoff_date_move_it_in_one_commit(bench: B
     assert now == before.replace("2025-12-09", "2026-01-19", 1)
 
 
+def test_circuits_that_were_asked_for_and_have_moved_are_told_as_moved(bench: Bench):
+    """A host that dies after its commit: what was approved is done, and counts as done."""
+    merged(bench, {CIRC1: "2026-01-19T23:00:00+00:00"})
+    asked = RefreshRun(circuits=(CIRC1, CIRC2), cause="it drifts")
+    first = bench.run(refresh_cutoffs, asked)
+    again = bench.run(refresh_cutoffs, asked)
+    assert (again.commit, again.circuits) == (first.commit, (CIRC1,))
+    assert again.sentence == "PLANT1/CIRC1: at the newest cutoff date already"
+
+
 def test_a_second_time_nothing_is_due(bench: Bench):
     merged(bench, {CIRC1: "2026-01-19T23:00:00+00:00"})
     first = bench.run(refresh_cutoffs, RefreshRun())

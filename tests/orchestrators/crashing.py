@@ -67,8 +67,9 @@ class Post(Enum):
 
 @dataclass(frozen=True)
 class Played:
-    """What came of it: each instance's end, what is to be seen, and how it went."""
+    """What came of it: the ends of `run`, the first instance, and of the others; what is to be seen; how it went."""
 
+    run: str
     ends: Mapping[str, tuple[str, Any]]
     effects: Mapping[str, Any]
     steps: int = 0
@@ -122,11 +123,21 @@ class Mortal:
             await asyncio.Event().wait()
 
 
-AtRest = Callable[[TaskHub, int], Awaitable[None]]
-"""What an operator does with a hub in which nothing moves; the rests are counted from 1."""
+@dataclass(frozen=True)
+class Rest:
+    """A moment in which nothing moves in a hub, the `number`th (from 1) of a scene whose first instance is `run`."""
+
+    hub: TaskHub
+    bench: Bench
+    run: str
+    number: int
 
 
-async def nothing(hub: TaskHub, rest: int) -> None: ...
+AtRest = Callable[[Rest], Awaitable[None]]
+"""What somebody does whenever nothing moves."""
+
+
+async def nothing(rest: Rest) -> None: ...
 
 
 def once(step: int) -> tuple[int, ...]:
@@ -194,11 +205,11 @@ class _Playing:
                     if hub.get(start.id) is None:
                         payload = json.dumps(to_wire(start.request))
                         await hub.start(start.orchestrator.__name__, payload, start.id)
-                await self._live(hub, mortal.dead)
+                await self._live(hub, starts[0].id, mortal.dead)
                 self._steps += mortal.steps
                 if not mortal.dead.is_set():
                     await assert_histories_replay(hub, self._world)
-                    return self._seen(hub)
+                    return self._seen(hub, starts[0].id)
             self._deaths += 1
             if days_down:
                 self._outside.happens()  # and nobody is there to hear of it
@@ -217,11 +228,11 @@ class _Playing:
             hubs.append(hub)
             yield hub, mortal
 
-    async def _live(self, hub: TaskHub, dead: asyncio.Event) -> None:
+    async def _live(self, hub: TaskHub, run: str, dead: asyncio.Event) -> None:
         """Until all has ended or the host is dead: what others do happens at once, else time passes."""
         while await self._rest(hub, dead):
             self._rests += 1
-            await self._at_rest(hub, self._rests)
+            await self._at_rest(Rest(hub, self._bench, run, self._rests))
             if not await self._rest(hub, dead) or not (running := hub.query(Query(statuses=RUNNING))):
                 return
             if wakes := self._outside.happens():
@@ -251,12 +262,12 @@ class _Playing:
                 with contextlib.suppress(NoSuchInstance, InstanceFinished):
                     await hub.raise_event(wake.instance_id, wake.event)
 
-    def _seen(self, hub: TaskHub) -> Played:
+    def _seen(self, hub: TaskHub, run: str) -> Played:
         self._outside.happens()
         instances = hub.query(Query())
         ends = {one.id: (one.status.name, self._told(one)) for one in instances}
         lengths = {one.id: len(hub.history(one.id)) for one in instances}
-        return Played(ends, effects(self._bench), self._steps, self._rests, self._deaths, lengths)
+        return Played(run, ends, effects(self._bench), self._steps, self._rests, self._deaths, lengths)
 
     def _told(self, instance: Instance) -> Any:
         return None if self._scene.retold else timeless(_said(instance))
