@@ -48,8 +48,8 @@ TRAINING = (
 )
 SCORING = (
     "scoring/batch_score/component.yaml",
-    "scoring/scoring_pipeline/component.yaml",
     "scoring/online_score/component.yaml",
+    "scoring/scoring_pipeline/component.yaml",
 )
 
 

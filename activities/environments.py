@@ -131,7 +131,7 @@ def compose_update(request: StageUpdate, *, records: Records, repository: Reposi
     scoring = read_versioned(component_files(repository, run.commit), SCORING[-1]).version
     behind = [record for record in _serving(records) if _lags(record, update.version, request.stage)]
     pins = tuple(
-        replace(pin, moved_to=update.version, scoring_version=scoring)
+        replace(pin, moved_to=update.version, scoring_version=scoring, rescored_to="")
         for record in behind
         if (pin := _pin(record, records)) is not None
     )

@@ -1,6 +1,7 @@
 """Stage 7 and 8: gates, registration, verdicts, sharing to the registry."""
 
 import json
+from dataclasses import replace
 
 from activities.clock import now
 from activities.jobs import circuit_config_path
@@ -71,8 +72,18 @@ def register_model(
         delta_version=training.data.delta_version,
         serving=circuit.serving,
     )
+    pin = _by_its_scoring(pin, releases.pin(pin.key, version))
     releases.keep_pin(pin)
     return pin
+
+
+def _by_its_scoring(pin: Pin, before: Pin | None) -> Pin:
+    """The pin, told apart from that of the same model by an older scoring component: it is another deployment."""
+    if before is None:
+        return pin
+    if before.scoring_version == pin.scoring_version:
+        return replace(pin, rescored_to=before.rescored_to)
+    return replace(pin, rescored_to=pin.scoring_version)
 
 
 def settle_circuit(request: Settlement, *, records: Records) -> CircuitOutcome:

@@ -245,18 +245,23 @@ def is_online(endpoint: str) -> bool:
 
 
 def deployment(
-    key: CircuitKey, model_version: str, serving: Serving = Serving.BATCH, environment_version: str = ""
+    key: CircuitKey,
+    model_version: str,
+    serving: Serving = Serving.BATCH,
+    environment_version: str = "",
+    scoring_version: str = "",
 ) -> str:
     """One deployment a circuit and model version: `circ1-v3` within its plant's batch endpoint, `online-v3` within its
     own online one. A model that is served both ways has two names: what served before is told from what serves.
 
-    In another environment than the model was trained in it is `circ1-v3-e1-2-0`; where that has more than 32
-    characters, 4 hex digits of its hash stand for the environment's version.
+    In another environment than the model was trained in it is `circ1-v3-e1-2-0`, by another scoring component than it
+    was first released with `circ1-v3-s1-4-0`; where that has more than 32 characters, 4 hex digits of its hash stand
+    for the versions.
     """
     model = f"{'online' if serving is Serving.ONLINE else key.circuit_id.lower()}-v{model_version}"
-    if not environment_version:
-        return model
-    name = f"{model}-e{environment_version.replace('.', '-')}"
+    versions = [f"e{environment_version}"] if environment_version else []
+    versions += [f"s{scoring_version}"] if scoring_version else []
+    name = "-".join([model, *versions]).replace(".", "-")
     if len(name) <= _LONGEST_NAME:
         return name
-    return f"{model}-e{hashlib.sha256(environment_version.encode()).hexdigest()[:4]}"
+    return f"{model}-{versions[0][0]}{hashlib.sha256('-'.join(versions).encode()).hexdigest()[:4]}"

@@ -14,7 +14,8 @@ from busbar.domain.policies import NO_LIMITS, Demands, Thresholds
 class Pin:
     """Exactly one model of one circuit, with everything that made it, and the circuit's own limits.
 
-    `moved_to` is the version of the environment that it is served in, where that is not the one it was trained in.
+    `moved_to` is the version of the environment that it is served in, where that is not the one it was trained in;
+    `rescored_to` that of the scoring component, where that is not the one it was first released with.
     """
 
     key: CircuitKey
@@ -33,11 +34,12 @@ class Pin:
     delta_version: int | None = None
     serving: Serving = Serving.BATCH
     moved_to: str = ""
+    rescored_to: str = ""
 
     @property
     def deployment(self) -> str:
         """The name of the deployment that serves the model as the pin says."""
-        return names.deployment(self.key, self.model_version, self.serving, self.moved_to)
+        return names.deployment(self.key, self.model_version, self.serving, self.moved_to, self.rescored_to)
 
     def judged(self, demands: Demands) -> tuple[GateResult, ...]:
         """How the model does against what a stage demands; the circuit's own limits count where it has some."""

@@ -27,6 +27,7 @@ ASPECTS: dict[str, Callable[[Pin], Said]] = {
     "data asset": lambda pin: pin.data_asset_version,
     "Delta version": lambda pin: pin.delta_version,
     "environment": lambda pin: pin.environment,
+    "scored anew by": lambda pin: pin.rescored_to or None,
     "served in environment": lambda pin: pin.moved_to or None,
     "training component": lambda pin: pin.component_version,
     "scoring component": lambda pin: pin.scoring_version,

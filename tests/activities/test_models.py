@@ -30,6 +30,7 @@ from busbar.domain.steps import (
 )
 from busbar.domain.training import Verdict
 from tests.activities.bench import (
+    ASSETS,
     CIRC1,
     CIRC2,
     COMMIT,
@@ -162,6 +163,16 @@ def test_a_pin_takes_the_circuits_own_limits_along(bench: Bench):
     run = bench.edit("config/circuits.yaml", owner, f"{owner}    thresholds: {{max_mae: 7.0}}\n")
     task = training(CircuitKey("PLANT2", "CIRC2"), run)
     assert bench.run(register_model, ModelRequest(task, JOB, PASSED)).thresholds == Thresholds(max_mae=7.0)
+
+
+def test_the_same_model_by_a_newer_scoring_component_is_another_deployment(bench: Bench):
+    newer = replace(training(), assets=replace(ASSETS, scoring_version="1.4.0"))
+    found = [
+        bench.run(register_model, ModelRequest(task, JOB, PASSED)) for task in (training(), newer, newer)
+    ]
+    assert [one.model_version for one in found] == ["1", "1", "1"]
+    assert [one.deployment for one in found] == ["circ1-v1", "circ1-v1-s1-4-0", "circ1-v1-s1-4-0"]
+    assert [one.scoring_build for one in found][:2] == ["1.0.0-env1.1.0", "1.4.0-env1.1.0"]
 
 
 # --- verdicts ---------------------------------------------------------------------------------------------

@@ -212,6 +212,17 @@ def test_a_newer_release_takes_the_place_of_a_candidate(bench: Bench):
         bench.run(activate_deployment, request(version="2"))
 
 
+def test_the_same_model_by_a_newer_scoring_component_is_a_candidate(bench: Bench):
+    deploy(bench)
+    newer = replace(pin(), scoring_version="1.4.0", rescored_to="1.4.0")
+    ramp = bench.run(create_deployment, replace(request(), pin=newer))
+    assert not ramp.serves
+    candidate = record_of(bench).candidate
+    assert candidate
+    assert (candidate.deployment, candidate.scoring_version) == ("circ1-v1-s1-4-0", "1.4.0-env1.1.0")
+    assert deployments(bench) == ["circ1-v1", "circ1-v1-s1-4-0"]
+
+
 # --- what was rolled back stays out -----------------------------------------------------------------------
 
 MARK = RolledBack("circ1-v2", "2", "r-1", "rollback-1", "operator", "it drifts", NOON)

@@ -33,6 +33,8 @@ HASHES = st.from_regex(r"[0-9a-f]{12}", fullmatch=True)
         (names.deployment_run(Stage.TEST, "r-0123"), "deploy-test-r-0123"),
         (names.deployment(KEY, "3"), "circ1-v3"),
         (names.deployment(KEY, "3", environment_version="1.1.0"), "circ1-v3-e1-1-0"),
+        (names.deployment(KEY, "3", scoring_version="1.4.0"), "circ1-v3-s1-4-0"),
+        (names.deployment(KEY, "3", Serving.ONLINE, "1.1.0", "1.4.0"), "online-v3-e1-1-0-s1-4-0"),
     ],
 )
 def test_names(name: str, expected: str):
