@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from activities.clock import now
 from activities.invoking import Literals, asking, invoke, run, summary_path, uncancelled
 from activities.serving import names_of, served
 from busbar.clients.audit import Audit
@@ -15,7 +16,7 @@ from busbar.domain.audit import fingerprint
 from busbar.domain.circuits import Serving
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Bake as Bakes
-from busbar.domain.ramp import ForecastError, Measured, Ruling, decide, decide_fleet
+from busbar.domain.ramp import ForecastError, Measured, Ruling, Verdict, decide, decide_fleet, rule_of
 from busbar.domain.records import DeploymentRecord, LiveRun, Served
 from busbar.domain.steps import (
     Bake,
@@ -105,15 +106,18 @@ def judge_step(request: Judging, *, records: Records, audit: Audit, settings: Se
     )
     verdict = f"{ruling.verdict}: {ruling.sentence}"
     said = f"{asked.pin.key} v{asked.pin.model_version} {step.place} in {asked.stage}: {verdict}"
+    entry = f"ramp-{replay_job(replay, CANDIDATE)}-{fingerprint(said)}"
     audit.append(
-        id=f"ramp-{replay_job(replay, CANDIDATE)}-{fingerprint(said)}",
+        id=entry,
         kind="ramp-verdict",
         subject=asked.release_id or str(asked.pin.key),
-        actor=f"rollback rule of {asked.stage}",
+        actor=rule_of(asked.stage),
         sentence=said,
         details={"circuit": str(asked.pin.key), "measured": measured, "results": ruling.results},
     )
     _show(asked, f"{step.progress}: {verdict}", records, settings)
+    if ruling.verdict is Verdict.ROLL_BACK:
+        _hold_back(asked, entry, ruling.sentence, records, settings)
     return replace(ruling, sentence=said)
 
 
@@ -126,7 +130,7 @@ def judge_fleet(request: FleetCheck, *, audit: Audit) -> Ruling:
         id=f"fleet-{request.stage}-{request.release_id}-wave-{request.wave}-{fingerprint(said)}",
         kind="fleet-verdict",
         subject=request.release_id,
-        actor=f"rollback rule of {request.stage}",
+        actor=rule_of(request.stage),
         sentence=said,
         details={"wave": request.wave, "results": ruling.results},
     )
@@ -214,3 +218,18 @@ def _show(asked: CircuitDeployment, progress: str, records: Records, settings: S
         return replace(now, candidate=replace(candidate, progress=progress)) if now and candidate else now
 
     records.change_deployment(asked.stage, asked.pin.key, shown)
+
+
+def _hold_back(
+    asked: CircuitDeployment, verdict: str, reason: str, records: Records, settings: Settings
+) -> None:
+    """Keep a candidate that was ruled out from coming back with a later release, until a person lifts that."""
+    _, deployment = names_of(asked, settings)
+
+    def held(record: DeploymentRecord | None) -> DeploymentRecord | None:
+        candidate = record.ramping(deployment) if record else None
+        if record is None or candidate is None:
+            return record
+        return record.held_back(candidate, verdict, rule_of(asked.stage), reason, now())
+
+    records.change_deployment(asked.stage, asked.pin.key, held)

@@ -8,8 +8,9 @@ from activities.traffic import follow
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.domain.policies import Bake
+from busbar.domain.ramp import rule_of
 from busbar.domain.records import DeploymentRecord
-from busbar.domain.steps import CircuitDeployment, Share
+from busbar.domain.steps import CircuitDeployment, Share, TakeBack
 from busbar.settings import Settings
 
 
@@ -54,22 +55,24 @@ def withdraw_candidate(
         ml.delete_deployment(stage, endpoint, deployment)
 
 
-def take_back(
-    request: CircuitDeployment, *, ml: MachineLearning, records: Records, settings: Settings
-) -> None:
+def take_back(request: TakeBack, *, ml: MachineLearning, records: Records, settings: Settings) -> None:
     """Undo what a release did to a circuit: what served before serves again, or nothing if nothing did.
 
-    A circuit that has moved on since is left as it is.
+    What is taken back does not come back by itself. A circuit that has moved on since is left as it is.
     """
-    stage, key = request.stage, request.pin.key
-    endpoint, deployment = names_of(request, settings)
+    asked = request.deployment
+    stage, key = asked.stage, asked.pin.key
+    endpoint, deployment = names_of(asked, settings)
+    verdict = f"fleet-{stage}-{asked.release_id}"
 
     def taken_back(record: DeploymentRecord | None) -> DeploymentRecord | None:
-        if record is None or record.deployment != deployment or record.release_id != request.release_id:
+        if record is None or record.deployment != deployment or record.release_id != asked.release_id:
             return record
         if record.previous is None or not record.previous_stands:
             return None
-        return replace(record.serving(record.previous, now()), previous=None)
+        left, at = record.active, now()
+        back = replace(record.serving(record.previous, at), previous=None)
+        return back.held_back(left, verdict, rule_of(stage), request.reason, at)
 
     after = records.change_deployment(stage, key, taken_back)
     follow(after, ml)

@@ -1,5 +1,7 @@
 """A release set on its way through a stage: asked for once, deployed in waves, taken back where the fleet is bad."""
 
+from dataclasses import replace
+
 from activities.baking import judge_fleet
 from activities.ramping import take_back
 from activities.rollout import plan_deployment
@@ -13,6 +15,7 @@ from busbar.domain.steps import (
     Rollout,
     RolloutEnd,
     StageDeployment,
+    TakeBack,
     Wave,
 )
 from busbar.domain.wording import counted
@@ -54,7 +57,7 @@ def take_back_wave(ctx: Context, request: Wave) -> Steps[list[str]]:
     problems: list[str] = []
     for one in request.deployments:
         try:
-            yield from call(ctx, take_back, one)
+            yield from call(ctx, take_back, TakeBack(one, request.ruling))
         except StepFailed as failure:
             problems.append(f"{one.pin.key} could not be taken back: {failure}")
     return problems
@@ -72,16 +75,17 @@ def _roll_out(ctx: Context, request: StageDeployment, plan: DeploymentPlan, said
         check = FleetCheck(stage, release.id, release.policies, number, changed, back)
         ruling = yield from call(ctx, judge_fleet, check)
         if ruling.verdict is Verdict.ROLL_BACK:
-            problems = yield from _take_back(ctx, waves[:number])
+            problems = yield from _take_back(ctx, waves[:number], ruling.sentence)
             sentence = f"{release.id} was taken back from {stage}: {ruling.sentence}"
             return Promotion(False, "; ".join([sentence, *problems, *_reasons(outcomes)]))
     return _promotion(request, plan, outcomes, said)
 
 
-def _take_back(ctx: Context, waves: list[Wave]) -> Steps[list[str]]:
+def _take_back(ctx: Context, waves: list[Wave], ruling: str) -> Steps[list[str]]:
     problems: list[str] = []
     for number, wave in enumerate(waves, 1):
-        problems += yield from child(ctx, take_back_wave, wave, f"{ctx.instance_id}-back-{number}")
+        back = replace(wave, ruling=ruling)
+        problems += yield from child(ctx, take_back_wave, back, f"{ctx.instance_id}-back-{number}")
     return problems
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from math import ceil, inf, isfinite, isnan, nan, sqrt
 
 from busbar.domain.gates import GateResult, summary
-from busbar.domain.policies import RampPolicy, RollbackPolicy
+from busbar.domain.policies import RampPolicy, RollbackPolicy, Stage
 from busbar.domain.wording import counted
 
 LOOKS = 8
@@ -181,6 +181,11 @@ def look_back(windows: int, percent: int) -> int:
     # the smallest n with n·share − deviation·√(n·share) ≥ windows
     root = (deviation + sqrt(deviation**2 + 4 * windows)) / 2
     return ceil(root**2 / share)
+
+
+def rule_of(stage: Stage) -> str:
+    """Who it is that rules: in the audit log, and on what was rolled back."""
+    return f"rollback rule of {stage}"
 
 
 def hold_look_hours(policy: RampPolicy) -> float:

@@ -98,7 +98,9 @@ class Candidate(Served):
 
 @dataclass(frozen=True)
 class RolledBack:
-    """A deployment that was taken out of a stage: it does not come back by itself, whatever release carries it."""
+    """A deployment that was taken out of a stage, by a person or by a rule's verdict: it does not come back by
+    itself, whatever release carries it. `rollback` names the rollback, or the verdict's audit entry.
+    """
 
     deployment: str
     model_version: str
@@ -174,6 +176,14 @@ class DeploymentRecord:
     def marked(self, mark: RolledBack) -> "DeploymentRecord":
         """The record that keeps a deployment out."""
         return replace(self, rolled_back=(*self.lifted(mark.deployment).rolled_back, mark))
+
+    def held_back(self, left: Served, verdict: str, rule: str, reason: str, at: str) -> "DeploymentRecord":
+        """The record that keeps out what a rule ruled out; the first verdict on it stays."""
+        if self.mark(left.deployment) is not None:
+            return self
+        return self.marked(
+            RolledBack(left.deployment, left.model_version, left.release_id, verdict, rule, reason, at)
+        )
 
     def lifted(self, deployment: str) -> "DeploymentRecord":
         """The record that lets a deployment serve again."""

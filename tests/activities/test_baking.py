@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from activities.baking import judge_fleet, judge_step, measure_step, replay_job, submit_replay
+from activities.ramping import withdraw_candidate
+from activities.rollout import plan_deployment
 from activities.serving import activate_deployment, create_deployment
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Bake as Bakes
@@ -23,7 +25,9 @@ from busbar.domain.steps import (
     Judging,
     Measurement,
     Replay,
+    StageDeployment,
 )
+from busbar.web.rollbacks import lift
 from tests.activities.bench import CIRC1, Bench, pin
 
 RUN = "deploy-prod-r-2-wave-1-PLANT1-CIRC1"
@@ -193,3 +197,47 @@ def test_a_release_that_is_retried_may_be_judged_otherwise(bench: Bench):
     bench.run(judge_fleet, check)
     assert bench.run(judge_fleet, replace(check, changed=0, rolled_back=0)).verdict is Verdict.ADVANCE
     assert len(bench.audit.entries()) == 2
+
+
+# --- what was ruled out stays out -------------------------------------------------------------------------
+
+
+def ruled_out(bench: Bench, asks: CircuitDeployment) -> None:
+    """A host runs the activity twice."""
+    baked = bake(bench, None)
+    for _ in range(2):
+        bench.run(judge_step, Judging(baked, bench.run(measure_step, baked)))
+    bench.run(withdraw_candidate, asks)
+
+
+def test_a_candidate_that_was_ruled_out_is_held_back_with_the_ruling_as_reason(ramping: Bench):
+    ruled_out(ramping, asked())
+    record = ramping.records.deployment(Stage.PROD, CIRC1)
+    assert record
+    [mark] = record.rolled_back
+    assert (mark.deployment, mark.model_version, mark.release_id) == ("circ1-v2", "2", "r-2")
+    assert (mark.rollback, mark.actor) == (ramping.audit.entries()[-1].id, "rollback rule of prod")
+    assert mark.reason in ramping.audit.entries()[-1].sentence
+    assert record.candidate is None
+
+
+def test_a_later_release_with_the_same_model_does_not_bring_it_back_until_a_person_lifts_it(ramping: Bench):
+    ruled_out(ramping, asked())
+    ramping.shared(pin(version="2"))
+    again = replace(ramping.release(pin(version="2")), policies=asked().policies)
+    held = ramping.run(plan_deployment, StageDeployment(Stage.PROD, again)).held
+    assert [why for _, why in held if "was rolled back by rollback rule of prod" in why]
+    assert ramping.run(plan_deployment, StageDeployment(Stage.TEST, again)).held == ()  # each stage by itself
+    clients: Any = {"records": ramping.records, "audit": ramping.audit}
+    lift(b'{"stage": "prod", "scope": "PLANT1/CIRC1", "reason": "the data was mended"}', **clients)
+    assert ramping.run(plan_deployment, StageDeployment(Stage.PROD, again)).pins == (pin(version="2"),)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.ADVANCE, Verdict.HOLD])
+def test_what_advances_or_is_held_is_not_marked(ramping: Bench, verdict: Verdict):
+    few = summary(error={"mae": 0.4, "mse": 0.3, "seasonal_naive_mse": 0.5, "windows": 1})
+    told = summary() if verdict is Verdict.ADVANCE else few
+    assert judged(ramping, told, told).verdict is verdict
+    record = ramping.records.deployment(Stage.PROD, CIRC1)
+    assert record
+    assert record.rolled_back == ()

@@ -48,6 +48,7 @@ from busbar.domain.steps import (
     ScoringResult,
     Share,
     StageDeployment,
+    TakeBack,
 )
 from tests.activities.bench import CIRC1, HASH, SETTINGS, Bench, pin
 from tests.fakes import NOON
@@ -174,14 +175,14 @@ def test_a_cancelled_run_leaves_every_request_to_what_serves(bench: Bench):
 def test_a_release_that_is_taken_back_gives_the_requests_back(bench: Bench):
     for version in ("1", "2"):
         deploy(bench, version)
-    bench.run(take_back, request("2"))
+    bench.run(take_back, TakeBack(request("2"), "3 of 4 circuits went back"))
     assert bench.ml.traffic[PLACE] == ({"online-v1": 100}, {})
     assert standing(bench) == ["online-v1"]
 
 
 def test_a_first_release_that_is_taken_back_leaves_nothing(bench: Bench):
     deploy(bench)
-    bench.run(take_back, request())
+    bench.run(take_back, TakeBack(request(), "3 of 4 circuits went back"))
     assert (bench.records.deployments(), standing(bench)) == ([], [])
     assert bench.ml.traffic[PLACE] == ({}, {})
 

@@ -1,6 +1,7 @@
 """A candidate's share, and its way back."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,8 @@ from activities.serving import activate_deployment, create_deployment
 from busbar.domain.errors import Rejected
 from busbar.domain.policies import Bake, Policies, RampPolicy, Stage, StagePolicy
 from busbar.domain.records import Candidate, DeploymentRecord
-from busbar.domain.steps import CircuitDeployment, Share
+from busbar.domain.steps import CircuitDeployment, Share, TakeBack
+from busbar.web.rollbacks import lift
 from tests.activities.bench import CIRC1, Bench, pin
 
 RAMP = RampPolicy((10, 25, 50, 100))
@@ -106,14 +108,30 @@ def test_another_releases_candidate_is_left_alone(ramping: Bench):
 
 def test_taken_back_what_served_before_serves_again(ramping: Bench):
     ramping.run(activate_deployment, asked())
-    ramping.run(take_back, asked())
+    ramping.run(take_back, TakeBack(asked(), "3 of 4 circuits went back"))
     found = record(ramping)
     assert (found.deployment, found.release_id, found.previous) == ("circ1-v1", "r-1", None)
     assert deployments(ramping) == ["circ1-v1"]
 
 
+def test_what_was_taken_back_is_held_back_until_a_person_lifts_it(ramping: Bench):
+    ramping.run(activate_deployment, asked())
+    for _ in range(2):
+        ramping.run(take_back, TakeBack(asked(), "3 of 4 circuits went back"))
+    [mark] = record(ramping).rolled_back
+    assert (mark.deployment, mark.release_id, mark.rollback) == ("circ1-v2", "r-2", "fleet-prod-r-2")
+    assert mark.sentence.startswith("v2 was rolled back by rollback rule of prod at ")
+    assert mark.sentence.endswith(": 3 of 4 circuits went back")
+    with pytest.raises(Rejected, match="a person has to lift that first"):
+        ramping.run(create_deployment, asked(release="r-3"))
+    clients: Any = {"records": ramping.records, "audit": ramping.audit}
+    lift(b'{"stage": "prod", "scope": "PLANT1/CIRC1", "reason": "mended"}', **clients)
+    ramping.run(create_deployment, asked(release="r-3"))
+    assert candidate(ramping).deployment == "circ1-v2"
+
+
 def test_a_first_deployment_taken_back_leaves_nothing(bench: Bench):
-    bench.run(take_back, asked("1", release="r-1"))
+    bench.run(take_back, TakeBack(asked("1", release="r-1"), "3 of 4 circuits went back"))
     assert bench.records.deployment(Stage.PROD, CIRC1) is None
     assert deployments(bench) == []
 
@@ -122,11 +140,11 @@ def test_a_circuit_that_has_moved_on_is_not_taken_back(ramping: Bench):
     for version in ("2", "3"):
         ramping.run(create_deployment, asked(version, release=f"r-{version}"))
         ramping.run(activate_deployment, asked(version, release=f"r-{version}"))
-    ramping.run(take_back, asked("2"))
+    ramping.run(take_back, TakeBack(asked("2"), "3 of 4 circuits went back"))
     assert record(ramping).deployment == "circ1-v3"
     assert deployments(ramping) == ["circ1-v2", "circ1-v3"]
 
 
 def test_what_another_release_brought_is_not_taken_back(bench: Bench):
-    bench.run(take_back, asked("1", release="r-2"))
+    bench.run(take_back, TakeBack(asked("1", release="r-2"), "3 of 4 circuits went back"))
     assert record(bench).deployment == "circ1-v1"

@@ -29,6 +29,7 @@ from busbar.domain.steps import (
     Replay,
     Share,
     StageDeployment,
+    TakeBack,
 )
 from tests.orchestrators.fleet import QUICK, pin
 
@@ -147,10 +148,11 @@ class RampingStage:
             self.standing.discard(request.pin.key)
             self.changing.discard(request.pin.key)
 
-        def take_back(request: CircuitDeployment) -> None:
-            if self.serving[request.pin.key] == "2":
-                self.serving[request.pin.key] = "1"
-                self.standing.discard(request.pin.key)
+        def take_back(request: TakeBack) -> None:
+            key = request.deployment.pin.key
+            if self.serving[key] == "2":
+                self.serving[key] = "1"
+                self.standing.discard(key)
 
         return [
             plan_deployment,

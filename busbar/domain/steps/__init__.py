@@ -37,6 +37,7 @@ from busbar.domain.steps.ramps import (
     Rollout,
     RolloutEnd,
     Share,
+    TakeBack,
     Wave,
 )
 from busbar.domain.steps.recoveries import Cancellation, Halted
@@ -197,6 +198,7 @@ __all__ = [
     "StageQuestion",
     "StageUpdate",
     "Survey",
+    "TakeBack",
     "TrainingPlan",
     "TrainingRequest",
     "TrainingRun",

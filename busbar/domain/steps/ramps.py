@@ -98,17 +98,29 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Wave:
-    """Circuits of a release that are deployed together, at most `at_once` of them changing at a time."""
+    """Circuits of a release that are deployed together, at most `at_once` of them changing at a time.
+
+    `ruling` is why they are taken back, where they are.
+    """
 
     stage: Stage
     release_id: str
     pins: tuple[Pin, ...]
     policies: Policies
     at_once: int
+    ruling: str = ""
 
     @property
     def deployments(self) -> tuple[CircuitDeployment, ...]:
         return tuple(CircuitDeployment(self.stage, pin, self.policies, self.release_id) for pin in self.pins)
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """A circuit's part of a release that is taken back, and the fleet's ruling."""
+
+    deployment: CircuitDeployment
+    reason: str
 
 
 @dataclass(frozen=True)

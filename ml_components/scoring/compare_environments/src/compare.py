@@ -90,7 +90,9 @@ def main() -> None:
     forecasts.mkdir(parents=True, exist_ok=True)
     found = [_attempt(model, task, data, readings, forecasts, reference) for model in task.models]
     # A folder without a file is no input to a job: where every model breaks, the other step would hide why.
-    (forecasts / "models.txt").write_text("".join(f"{model.name}\n" for model in task.models), encoding="utf-8")
+    (forecasts / "models.txt").write_text(
+        "".join(f"{model.name}\n" for model in task.models), encoding="utf-8"
+    )
     Path(arguments.report).write_text(
         json.dumps({"schema_version": 1, "models": found}, indent=2), encoding="utf-8"
     )

@@ -21,5 +21,7 @@ models = [
     for model in json.loads(arguments.models.read_text())["models"]
 ]
 arguments.forecasts.mkdir(parents=True, exist_ok=True)
-(arguments.forecasts / "models.txt").write_text(f"{len(models)}\n")  # a folder without a file is no input to a job
+(arguments.forecasts / "models.txt").write_text(
+    f"{len(models)}\n"
+)  # a folder without a file is no input to a job
 arguments.report.write_text(json.dumps({"schema_version": 1, "models": models}))
