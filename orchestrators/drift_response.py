@@ -5,12 +5,13 @@ from activities.responses import close_incident, drift_question
 from busbar.domain.approval import ApprovalRequest, ApprovalVerdict, Outcome
 from busbar.domain.events import DriftDetected
 from busbar.domain.steps import IncidentEnd, RefreshRun
+from busbar.domain.wording import counted
 from busbar.wire import Context, StepFailed, Steps, call
 from orchestrators.approval import ask
 
 
 def drift_response(ctx: Context, request: DriftDetected) -> Steps[str]:
-    """Ask, commit, and put on record how it ended; whatever it is, the circuits cool down from then on."""
+    """Ask, commit, and put on record how it ended: from an answer on, whatever it is, the circuits cool down."""
     try:
         question = yield from call(ctx, drift_question, request)
         verdict = yield from ask(ctx, question)
@@ -31,10 +32,8 @@ def _carry_out(
     approved = tuple(one.key for one in question.asked if one.key not in verdict.excluded)
     run = RefreshRun(circuits=approved, cause=f"{incident}, {verdict.sentence}")
     refreshed = yield from call(ctx, refresh_cutoffs, run)
-    return IncidentEnd(
-        incident,
-        f"{verdict.sentence}; {refreshed.sentence}",
-        verdict.excluded,
-        refreshed.commit,
-        failed=refreshed.commit is None,
+    moved = (
+        f"{counted(len(refreshed.circuits), 'cutoff date')} moved" if refreshed.commit else refreshed.sentence
     )
+    said = f"{verdict.sentence}; {moved}"
+    return IncidentEnd(incident, said, verdict.excluded, refreshed.commit, failed=refreshed.commit is None)

@@ -13,6 +13,7 @@ from busbar.domain.routing import Wake, route_job
 from busbar.durable import VOTED
 from localazure.task_hub.clock import ManualClock
 from tests.activities.bench import Bench
+from tests.domain.drifts import finding, report
 from tests.fakes import NOON, FakeMachineLearning
 
 START = datetime.fromisoformat(NOON)
@@ -36,6 +37,9 @@ MERGED = {
     "seconds": 1.0,
     "latest": {"PLANT1/CIRC1": "2025-12-09T11:00:00+00:00"},
 }
+
+
+JUDGED = [report(finding("data drift"))]
 
 
 def scored(*, windows: int = 24, failed_rows: int = 0) -> Mapping[str, object]:
@@ -123,7 +127,8 @@ class Outside:
 
     def _end(self, place: str, name: str) -> Wake | None:
         ml = self.bench.ml
-        written = {"metrics.json": METRICS, "summary.json": self.summary(name), "report.json": MERGED}
+        written: dict[str, object] = {"metrics.json": METRICS, "summary.json": self.summary(name)}
+        written |= {"report.json": MERGED, "reports.json": JUDGED}
         for file, content in written.items():
             ml.write_file(Stage(place), f"jobs/{name}/{file}", json.dumps(content).encode())
         ml.write_file(Stage(place), f"jobs/{name}/evidence.html", b"<html>")

@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from busbar.domain.rollback import Scope
 from busbar.domain.steps import (
     Cancellation,
     CircuitDeployment,
+    DailyRun,
     EnvironmentPromotion,
     EnvironmentRegistration,
     Halted,
@@ -43,8 +44,10 @@ from busbar.domain.steps import (
 from busbar.domain.training import Verdict
 from orchestrators.approval import approval
 from orchestrators.deploy_release import deploy_release
+from orchestrators.drift_response import drift_response
 from orchestrators.evidence import gather_evidence
 from orchestrators.merge_readings import merge_readings
+from orchestrators.monitoring import score_days
 from orchestrators.promote_models import promote_environment, promote_models
 from orchestrators.recovery import clean_up
 from orchestrators.release_journey import release_journey
@@ -54,6 +57,7 @@ from orchestrators.scheduled_refresh import scheduled_refresh
 from orchestrators.scoring import score_stage
 from orchestrators.training_pipeline import training_pipeline
 from tests.activities.bench import CIRC1, CIRC2, CIRC3, COMMIT, ENVIRONMENT, HASH, RUN, Bench, pin, serving
+from tests.activities.test_responses import detected
 from tests.activities.test_retention import FIRST as OLD
 from tests.activities.test_retention import LOOK
 from tests.activities.test_retention import SECOND as SERVED
@@ -323,15 +327,35 @@ def purge(bench: Bench) -> Sequence[Start]:
     return [Start(retention, LOOK.id, replace(LOOK, apply=True))]
 
 
-def schedule(bench: Bench) -> Sequence[Start]:
+def newer_readings(bench: Bench) -> None:
     """Two circuits of develop have newer readings than their cutoff dates."""
     bench.repository.branches["develop"] = bench.edit(
         "config/circuits.yaml", "2025-12-09", "2025-12-01"
     ).commit
     newest = {f"PLANT1/CIRC{number}": "2025-12-09T11:00:00+00:00" for number in (1, 2)}
     bench.records.save_merge(MergeRecord("merge-0-a1", "merge-0", COMMIT, NOON, latest=newest))
+
+
+def schedule(bench: Bench) -> Sequence[Start]:
+    newer_readings(bench)
     due = RefreshRun(Stage.DEV, "2025-12-09T02:00:00+00:00")
     return [Start(scheduled_refresh, "refresh-dev-2025-12-09T0200", due)]
+
+
+def daily(bench: Bench) -> Sequence[Start]:
+    """A day that was missed and the one after it; one circuit of two has drifted."""
+    for key in (CIRC1, CIRC2):
+        serves(bench, Stage.PROD, key, "1")
+        bench.releases.keep_pin(pin(key))
+    run = DailyRun(Stage.PROD, (DAY, DAY - timedelta(days=1)), TrainingPolicy())
+    return [Start(score_days, names.scoring_days(Stage.PROD, DAY), run)]
+
+
+def drift(bench: Bench) -> Sequence[Start]:
+    """An incident that is approved, and readings to move the cutoff date to."""
+    newer_readings(bench)
+    found = detected(bench, CIRC1)
+    return [Start(drift_response, names.drift_response(found.incident), found)]
 
 
 SCENES: Mapping[str, Scene] = {
@@ -358,6 +382,9 @@ SCENES: Mapping[str, Scene] = {
     "scoring": Scene(scoring),
     "merge": Scene(merge, retold=True),
     "schedule": Scene(schedule, retold=True),
+    "daily": Scene(daily),
+    "drift": Scene(drift),
+    "unanswered drift": Scene(drift, votes=False),
 }
 
 

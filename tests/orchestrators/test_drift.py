@@ -228,7 +228,7 @@ APPROVED = ApprovalVerdict(QUESTION.id, Outcome.APPROVED, "approved by ml-lead",
 
 def test_what_is_approved_is_committed_less_what_was_left_out(play: Callable[..., Any]):
     said, world = respond(play, APPROVED)
-    assert said == "committed: approved by ml-lead; Move the cutoff date"
+    assert said == "committed: approved by ml-lead; 1 cutoff date moved"
     (run,) = world.asked("refresh_cutoffs")
     assert run == RefreshRun(circuits=(FIRST,), cause="drift-prod-2025-12-09-1, approved by ml-lead")
     (end,) = world.asked("close_incident")

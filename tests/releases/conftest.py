@@ -86,3 +86,9 @@ def unanswered(stack: Stack, fleet: LightFleet, rolled_back: RolledBack) -> Rele
     steps.approve(stack, GateName.REGISTRY_PROMOTION)
     steps.approve(stack, GateName.TEST_DEPLOYMENT)
     return Released(steps.ended(stack, commit, 120), stack.snapshot())
+
+
+@pytest.fixture(scope="session")
+def retrained(stack: Stack, moved: Released) -> steps.Retrained:
+    """Prod is looked at, and one circuit has drifted."""
+    return steps.retrain(stack)

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from busbar.api import Snapshot
 from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
+from busbar.domain.drift_plan import Incident
 from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import RunRecord, RunStatus
 from demo.fleet import REPLACED
@@ -22,7 +23,7 @@ from tests.journeys.steps import run_at
 from tests.releases import light
 
 CIRCUITS = 6
-GOOD, LATE, SLOW, ONLINE, *_, LEFT_OUT = light.keys(CIRCUITS)
+GOOD, LATE, SLOW, ONLINE, DRIFTING, LEFT_OUT = light.keys(CIRCUITS)
 RELEASE = ": r-"  # in the subject of every question about a release set
 VOTES = {
     GateName.REGISTRY_PROMOTION: 1,
@@ -131,6 +132,38 @@ def operator(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@dataclass(frozen=True)
+class Retrained:
+    """A look at prod: what people were asked, what stands on record, and the cutoff dates of what trained again."""
+
+    subject: str
+    command: subprocess.CompletedProcess[str]
+    incident: Incident
+    trained: Mapping[CircuitKey, str]
+
+
+def retrain(stack: Stack) -> Retrained:
+    """A day is looked at, one circuit has drifted, people agree to train it again, and the commit trains it alone."""
+    _put_raw_file(stack)
+    stack.finished(stack.api.merge("develop"))
+    stack.finished(stack.api.look(Stage.PROD, "2025-12-12"))
+    command = operator(stack, "drift")
+    (link, *_) = people.asked(stack, GateName.DRIFT_RETRAIN)
+    assert link.approve() == 200
+
+    def ended() -> Incident | None:
+        (incident,) = stack.api.drift(Stage.PROD).incidents
+        return incident if incident.status.ended else None
+
+    incident = stack.until("the incident to end", ended)
+    assert incident.commit, incident.said
+    run = run_at(stack, incident.commit, RunStatus.WAITING)
+    circuits = stack.snapshot().circuits
+    records = (state.record for state in circuits.values())
+    trained = {one.key: one.cutoff_date for one in records if one.run == run.id}
+    return Retrained(link.subject, command, incident, trained)
+
+
 def fault(stack: Stack, kind: str, **rest: Any) -> None:
     """Let something go wrong from now on, as `localazure faults add` does."""
     stack.pages.post("/admin/faults", json={"kind": kind, **rest}).raise_for_status()
@@ -154,3 +187,11 @@ def _empty_table(stack: Stack) -> None:
     account = stack.environment["LOCALAZURE_STORAGE_IP"]
     with ContainerClient.from_container_url(f"{account}/sensors", stack.credential) as sensors:
         sensors.upload_blob("readings/_delta_log/00000000000000000000.json", b"{}")
+
+
+def _put_raw_file(stack: Stack) -> None:
+    from azure.storage.blob import ContainerClient
+
+    account = stack.environment["LOCALAZURE_STORAGE_IP"]
+    with ContainerClient.from_container_url(f"{account}/raw", stack.credential) as raw:
+        raw.upload_blob("PLANT1/a.csv", b"time\n", overwrite=True)

@@ -8,12 +8,23 @@ from typing import Any
 
 import pytest
 
+from busbar.domain.drift_plan import IncidentStatus
 from busbar.domain.policies import Stage
 from busbar.domain.records import RunStatus
 from tests.journeys.stack import ROOT, Stack
 from tests.releases import steps
 from tests.releases.conftest import Released, RolledBack
-from tests.releases.steps import GOOD, LATE, LEFT_OUT, ONLINE, SLOW, LightFleet, serving
+from tests.releases.steps import (
+    DRIFTING,
+    GOOD,
+    LATE,
+    LEFT_OUT,
+    ONLINE,
+    SLOW,
+    LightFleet,
+    Retrained,
+    serving,
+)
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -113,9 +124,21 @@ def test_an_environment_is_moved_without_training_anything(
     assert all(str(key) in matrix.text for key in fleet.keys)
 
 
-def test_the_audit_log_is_whole(stack: Stack, moved: Released) -> None:
+def test_what_drifts_is_asked_about_committed_and_trained_alone(retrained: Retrained) -> None:
+    assert retrained.subject == f"Train again in prod: {DRIFTING}, data drift"
+    assert retrained.incident.circuits == (DRIFTING,)
+    assert retrained.incident.status is IncidentStatus.COMMITTED
+    assert retrained.trained == {DRIFTING: "2025-12-20"}
+    shown = retrained.command.stdout
+    assert retrained.command.returncode == 0, shown + retrained.command.stderr
+    assert shown.count("no drift") == 5
+    assert "flow has moved" in shown
+
+
+def test_the_audit_log_is_whole(stack: Stack, retrained: Retrained) -> None:
     verified = steps.operator(stack, "audit", "--verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     listed = " ".join(steps.operator(stack, "audit", "--limit", "200").stdout.split())
     assert "alarms in the control room" in listed
     assert f"{LATE} v2 at 25 % in prod: roll back" in listed
+    assert f"{DRIFTING}: data drift: flow has moved: committed: approved by" in listed

@@ -28,6 +28,8 @@ _SCRIPTS = {
     "scoring/online_score": ("score.py", "online.py"),
     "scoring/compare_environments": ("compare.py", "compare.py"),
     "evidence/evidence_notebook": ("build.py", "build.py"),
+    "monitoring/monitor_circuits": ("monitor_circuits.py", "monitor_circuits.py"),
+    "data/etl_merge": ("etl_merge.py", "etl_merge.py"),
 }
 """By component: what its script is called, and what stands in for it."""
 
