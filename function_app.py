@@ -10,6 +10,7 @@ from busbar import wire
 from busbar.bootstrap import bind
 from busbar.durable import Orchestrations
 from busbar.web import (
+    alerts,
     approvals,
     audit,
     board,
@@ -284,6 +285,12 @@ def start_scoring(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) 
 @app.durable_client_input(client_name="client")
 def start_monitoring(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
     return respond(lambda: bind(operations.start_monitoring)(req.get_body(), Orchestrations(client)))
+
+
+@app.route(route="api/alerts", methods=["POST"])
+@app.durable_client_input(client_name="client")
+def receive_alert(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    return respond(lambda: alerts.azure_monitor(req.get_body(), Orchestrations(client)))
 
 
 @app.route(route="api/runs/{id}/{action}", methods=["POST"])

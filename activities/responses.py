@@ -49,7 +49,7 @@ def plan_responses(request: DriftResponding, *, drifts: Drifts, audit: Audit) ->
         kind="drift",
         subject=run.id,
         actor="drift policy",
-        sentence=f"{run.stage} {run.day}: {made.sentence}",
+        sentence=f"{run.stage} {run.day}: {made.sentence}{run.cause and f' ({run.cause})'}",
         details={str(one.key): one.sentence for one in made.responses if one.action is not Action.NOTHING},
     )
     return made.sentence

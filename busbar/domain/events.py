@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import Stage
 
 ZERO_COMMIT = "0" * 40
@@ -37,6 +38,14 @@ class DriftDetected:
 
     incident: str
     stage: Stage
+    sentence: str
+
+
+@dataclass(frozen=True)
+class DriftAlert:
+    """Somebody else's monitor says that a circuit in production drifts."""
+
+    key: CircuitKey
     sentence: str
 
 

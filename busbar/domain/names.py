@@ -205,6 +205,11 @@ def monitoring_run(stage: Stage, day: date, suffix: str = "") -> str:
     return f"monitor-{stage}-{day.isoformat()}{suffix and '-' + suffix}"
 
 
+def alerted_look(stage: Stage, day: date, key: CircuitKey) -> str:
+    """The look at a circuit that an alert asks for: once a day, however often the alert comes."""
+    return monitoring_run(stage, day, f"alert-{key.plant_id}-{key.circuit_id}")
+
+
 def monitoring_job(run: str, number: int) -> str:
     """The orchestration and the job that look at one chunk of a stage's circuits."""
     return f"{run}-{number}"

@@ -3,12 +3,32 @@
 from collections.abc import Mapping
 from typing import Any
 
-from busbar.domain.events import JobChanged, JobStatus, job_status
+from busbar.domain.circuits import CircuitKey
+from busbar.domain.events import DriftAlert, JobChanged, JobStatus, job_status
 from busbar.inbound import envelope, fields
 
 STATUS_CHANGED = "microsoft.machinelearningservices.runstatuschanged"
 COMPLETED = "microsoft.machinelearningservices.runcompleted"
 ORCHESTRATION_TAG = "orchestration_id"
+BREACHED = "azureml_modelmonitor_threshold_breached"
+
+
+def read_breach(event: Mapping[str, Any]) -> DriftAlert | None:
+    """A model monitor's breach, by the tags that Busbar gave the monitor; `None` for all other events.
+
+    Today's monitors tell it as the end of a run of theirs; `DatasetDriftDetected` was of those before them, and names
+    no circuit. Raises `BadRequest` naming the field.
+    """
+    if envelope.event_type(event).lower() != STATUS_CHANGED:
+        return None
+    data = fields.folded(envelope.event_data(event))
+    tags = data.get("runtags")
+    told = fields.folded(fields.mapping("data.runTags", tags)) if tags is not None else {}
+    if BREACHED not in told or not ({"plant_id", "circuit_id"} <= told.keys()):
+        return None
+    plant, circuit = (fields.text(told, name, f"data.runTags.{name}") for name in ("plant_id", "circuit_id"))
+    run = fields.text(data, "runid", "data.runId")
+    return DriftAlert(CircuitKey.parse(f"{plant}/{circuit}"), f"Azure ML's monitor: {run} breached")
 
 
 def read_event(event: Mapping[str, Any]) -> JobChanged | None:

@@ -14,6 +14,7 @@ from busbar.domain.routing import Deploy, Train, Wake, route_job, route_push
 from busbar.domain.steps import Release, StageDeployment, TrainingRun
 from busbar.fleet.repository import branches_at, fleet_at
 from busbar.inbound import azure_ml, busbar_events
+from busbar.web.alerts import look
 
 
 class Orchestrations(Protocol):
@@ -48,6 +49,8 @@ def receive(
             return _once(
                 drift.incident, ledger, lambda: _start(orchestrations, "drift_response", response, drift)
             )
+        if (breach := azure_ml.read_breach(event)) is not None:
+            return look(breach, orchestrations)
         return _job_changed(event, orchestrations)
     except BadRequest as error:
         return f"refused {event.get('eventType')} {event.get('id')}: {error}"

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
 from busbar.clients.event_grid import Events
@@ -24,6 +24,7 @@ from busbar.fleet.repository import fleet_at
 from busbar.inbound.busbar_events import event_id, to_event_data
 from busbar.inbound.fields import json_object
 from busbar.settings import Settings
+from busbar.web.days import yesterday
 from busbar.web.events import Orchestrations
 from busbar.web.reply import Reply
 
@@ -99,11 +100,6 @@ def merge_now(commit: str, requester: str, orchestrations: Orchestrations, full:
 def merge_on_schedule(orchestrations: Orchestrations, *, repository: Repository) -> Reply:
     """The timer's merge, with what the default branch says."""
     return merge_now(_default_head(repository), "timer", orchestrations)
-
-
-def yesterday() -> date:
-    """The day that the nightly scoring is about, UTC."""
-    return datetime.now(UTC).date() - timedelta(days=1)
 
 
 def start_scoring(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import BadRequest
-from busbar.domain.events import JobChanged, JobStatus
-from busbar.inbound.azure_ml import read_event
+from busbar.domain.events import DriftAlert, JobChanged, JobStatus
+from busbar.inbound.azure_ml import read_breach, read_event
 
 PREFIX = "Microsoft.MachineLearningServices."
 DATA = {"runId": "train-1", "runStatus": "Completed", "runTags": {"orchestration_id": "train-c0ffee"}}
@@ -91,3 +92,37 @@ def test_arbitrary_json_raises_nothing_but_bad_request(anything: Any, data: dict
             assert isinstance(read_event(candidate), JobChanged | None)
         except BadRequest as error:
             assert error.field  # noqa: PT017  # BadRequest is one of two right answers
+
+
+# --- breaches of model monitors -----------------------------------------------------------------------------
+
+BREACHED = {
+    "azureml_modelmonitor_threshold_breached": "data_drift_1 has failed due to one or more features",
+    "plant_id": "PLANT1",
+    "circuit_id": "CIRC1",
+}
+BREACH = DriftAlert(CircuitKey("PLANT1", "CIRC1"), "Azure ML's monitor: train-1 breached")
+OLD = {"DataDriftId": "1", "DataDriftName": "monitor", "RunId": "r", "DriftCoefficient": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("given_event", "expected"),
+    [
+        (event(runTags=BREACHED), BREACH),
+        (event(runTags={key.upper(): value for key, value in BREACHED.items()}), BREACH),
+        (event(runTags={key: value for key, value in BREACHED.items() if key != "plant_id"}), None),
+        (event(runTags={"plant_id": "PLANT1", "circuit_id": "CIRC1"}), None),
+        (event(runTags=None), None),
+        (event(), None),
+        ({"eventType": PREFIX + "DatasetDriftDetected", "data": OLD}, None),
+        (event("ModelRegistered"), None),
+    ],
+)
+def test_breaches(given_event: dict[str, Any], expected: DriftAlert | None):
+    assert read_breach(given_event) == expected
+
+
+@pytest.mark.parametrize("plant", [7, "", "../PLANT1", None])
+def test_a_breach_of_no_circuit_is_refused(plant: Any):
+    with pytest.raises(BadRequest):
+        read_breach(event(runTags=BREACHED | {"plant_id": plant}))

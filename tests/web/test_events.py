@@ -1,5 +1,6 @@
 """Events from Event Grid: each starts or wakes what it should, once, however often it comes."""
 
+import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +13,8 @@ from busbar.domain.records import Offer
 from busbar.domain.release import ReleaseSet
 from busbar.domain.steps import Release, StageDeployment, TrainingRun
 from busbar.inbound.busbar_events import event_id, to_event_data
+from busbar.web.alerts import azure_monitor
+from busbar.web.days import yesterday
 from busbar.web.events import receive
 from tests.activities.bench import CIRC1, CIRC2, COMMIT, ENVIRONMENT, NEXT, RUN, Bench, pin
 from tests.fakes import FakeLedger, Outage, StatusSet
@@ -266,6 +269,29 @@ def test_drift_told_after_a_crash_does_not_start_twice(desk: Desk):
 def test_a_wrong_drift_event_is_refused_and_not_asked_for_again(desk: Desk):
     assert "data.stage" in desk.receive(DRIFT_EVENT | {"data": {"incident": "drift-1", "stage": "moon"}})
     assert desk.hub.started == {}
+
+
+def test_a_monitors_breach_is_a_reason_to_look_once_a_day(desk: Desk):
+    tags = {"azureml_modelmonitor_threshold_breached": "x", "plant_id": "PLANT1", "circuit_id": "CIRC1"}
+    data = {"runId": "monitor_run_1", "runStatus": "Completed", "runTags": tags}
+    breach = {"eventType": "Microsoft.MachineLearningServices.RunStatusChanged", "id": "1", "data": data}
+    look = f"monitor-prod-{yesterday()}-alert-PLANT1-CIRC1"
+    assert desk.receive(breach) == f"started {look}"
+    assert desk.receive(breach) == f"already started {look}"
+    [(orchestrator, run)] = desk.hub.started.values()
+    assert (orchestrator, run.named, run.respond) == ("monitor_stage", (CIRC1,), True)
+    assert run.cause == "Azure ML's monitor: monitor_run_1 breached"
+
+
+def test_an_alert_of_azure_monitor_is_a_reason_to_look(desk: Desk):
+    essentials = {"alertRule": "rule", "monitorCondition": "Fired", "firedDateTime": "2025-12-09T13:58:24Z"}
+    data = {"essentials": essentials, "customProperties": {"circuit": "PLANT1/CIRC1"}}
+    document = {"schemaId": "azureMonitorCommonAlertSchema", "data": data}
+    reply = azure_monitor(json.dumps(document).encode(), desk.hub)
+    assert (reply.status, len(desk.hub.started)) == (202, 1)
+    essentials["monitorCondition"] = "Resolved"
+    assert azure_monitor(json.dumps(document).encode(), desk.hub).status == 200
+    assert len(desk.hub.started) == 1
 
 
 @pytest.mark.parametrize(

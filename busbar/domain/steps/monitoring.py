@@ -21,7 +21,8 @@ class DailyRun:
 class MonitoringRun:
     """Look at a day of the circuits that a stage serves, or of those `named`; `id` is the run's instance id.
 
-    A day that is made up for is looked at for what lasts; only with `respond` people are told and asked.
+    A day that is made up for is looked at for what lasts; only with `respond` people are told and asked. `cause` says
+    what asked for it, where that was no timer and no person.
     """
 
     id: str
@@ -29,6 +30,7 @@ class MonitoringRun:
     day: date
     named: tuple[CircuitKey, ...] = ()
     respond: bool = True
+    cause: str = ""
 
 
 @dataclass(frozen=True)
