@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing prepared: scripts/setup builds what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-etl bench-localazure bench-accuracy bench-train bench-rollback bench-release contracts prove-engine up down clean
+.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-etl bench-localazure bench-accuracy bench-train bench-rollback bench-release contracts prove-engine prove-releases up down clean
 
 PYTHON := .venv/bin/python
 STATE := .localazure
@@ -82,6 +82,11 @@ prove-engine: setup ## Kill the local Functions host KILLS times and its task hu
 	$(PYTHON) -m tests.localazure.faults.prove --kills 20 --synchronous full
 	STRIDE=1 POWER_CUTS=300 EXAMPLES=300 $(PYTHON) -m pytest --timeout 3600 \
 		tests/localazure/task_hub/test_crashes.py tests/localazure/task_hub/test_against_model.py
+
+prove-releases: setup ## Release a light fleet while its host is killed KILLS times; every orchestration at each step [KILLS=20]
+	$(PYTHON) -m tests.releases.prove --kills $(or $(KILLS),20)
+	CRASHES=all $(PYTHON) -m pytest $(PARALLEL) --timeout 3600 tests/orchestrators/test_crashes.py \
+		tests/orchestrators/test_standstill.py tests/orchestrators/test_operators.py
 
 up: setup ## Start the local Azure with the app on it, and keep it in the foreground
 	@$(PYTHON) -m localazure up --config $(CONFIG) --state $(STATE)

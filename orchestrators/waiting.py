@@ -41,5 +41,9 @@ def wait_for_job(ctx: Context, waiting: JobWait, commit: str) -> Steps[JobState]
 
 
 def _give_up(ctx: Context, waiting: JobWait, state: JobState, missed: Deadline) -> Steps[JobState]:
+    """Cancel it, unless it came to its end after the last look, which is days old where the host stood still."""
     yield from call(ctx, cancel_job, waiting.job)
+    ended = yield from call(ctx, look_at_job, waiting.job)
+    if ended.status is JobStatus.COMPLETED:
+        return ended
     return replace(state, status=JobStatus.FAILED, error=str(missed))

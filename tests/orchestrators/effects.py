@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from busbar.domain.audit import verify
+from busbar.domain.audit import Entry, verify
 from tests.activities.bench import Bench
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?|\b\d+(\.\d+)? (s|min|h)\b")
 TIMES = {"seconds", "forward_seconds", "hours", "score_date"}  # a replay looks back from the day it begins on
 
 
+TIMED_ID = re.compile(r"(?<=/ended)-[0-9a-f]{8}$")  # how a rollback ended, its duration included
 MISSING = "not there"
 
 
@@ -25,8 +26,7 @@ def effects(bench: Bench) -> Mapping[str, Any]:
     assert verify(entries, bench.audit.head()).whole
     repository = bench.repository
     return {
-        "audit": {entry.id: timeless((entry.kind, entry.subject, entry.actor, entry.sentence, entry.details))
-                  for entry in sorted(entries, key=lambda entry: entry.id)},
+        "audit": {TIMED_ID.sub("", entry.id): _said(entry) for entry in sorted(entries, key=lambda one: one.id)},
         "mails": {operation: (mail.to, timeless(mail.subject)) for operation, mail in bench.mail.sent.items()},
         "branches": {name: (timeless(repository.files("", name)), len(repository.history(name)))
                      for name in repository.branches},
@@ -35,6 +35,10 @@ def effects(bench: Bench) -> Mapping[str, Any]:
         name: timeless(getattr(bench, name))
         for name in ("ml", "blobs", "records", "evidence", "releases", "approvals", "reports")
     }  # fmt: skip
+
+
+def _said(entry: Entry) -> Any:
+    return timeless((entry.kind, entry.subject, entry.actor, entry.sentence, entry.details))
 
 
 def timeless(value: Any) -> Any:

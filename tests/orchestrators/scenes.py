@@ -398,3 +398,13 @@ def undisturbed(name: str) -> Played:
 def points(most: int) -> range:
     """Steps from 1 to `most`: all of them with CRASHES=all, else so few that a test takes a second."""
     return range(1, most + 1, 1 if THOROUGH else max(3, most // (4 if most < 100 else 2)))
+
+
+def some(*names: str) -> tuple[str, ...]:
+    """All scenes with CRASHES=all, else these."""
+    return tuple(SCENES) if THOROUGH else names
+
+
+def all_but(*names: str) -> tuple[str, ...]:
+    """All scenes with CRASHES=all, else those that are not named: they take long, and what they show others show."""
+    return tuple(name for name in SCENES if THOROUGH or name not in names)

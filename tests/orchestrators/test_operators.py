@@ -19,7 +19,14 @@ from tests.orchestrators.scenes import SCENES, THOROUGH, points, undisturbed
 RUNS = ("evidence", "canary", "blue-green", "training", "scoring")
 if THOROUGH:
     RUNS += ("promotion", "first deployment", "held", "one circuit goes back", "release journey", "merge")
-PAUSABLE = ("approval", "promotion", "canary", "live", "training", "rollback of a stage", "scoring")
+PAUSABLE = (
+    "approval",
+    "promotion",
+    "canary",
+    "rollback of a stage",
+    "scoring",
+    *(("live", "training") if THOROUGH else ()),
+)
 
 
 @pytest.fixture(autouse=True)
