@@ -1,8 +1,10 @@
 """Circuits served online: a candidate beside what serves, copies and shares of the requests, the way back."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -51,6 +53,7 @@ from busbar.domain.steps import (
     TakeBack,
 )
 from tests.activities.bench import CIRC1, HASH, SETTINGS, Bench, pin
+from tests.activities.killing import killed_at_every_call
 from tests.fakes import NOON
 
 ENDPOINT = names.online_endpoint(CIRC1, Stage.PROD, SETTINGS.workspace_id(Stage.PROD))
@@ -380,3 +383,59 @@ def test_what_was_asked_live_is_on_record_of_the_candidate(bench: Bench):
     bake = Bake(asked, (JobState("none", JobStatus.FAILED),), Measured(), 24.0)
     measured = bench.run(measure_step, bake).live
     assert (measured.runs, measured.failed_runs, measured.live_windows) == (4, 1, 4)
+
+
+# --- killed anywhere --------------------------------------------------------------------------------------
+
+
+def rolled(bench: Bench) -> CircuitMove:
+    for version in ("1", "2"):
+        deploy(bench, version)
+    run = RollbackRun("rollback-1", Scope.parse(Stage.PROD, ""), "operator", "late", NOON)
+    [step] = bench.run(plan_rollback, run).returns
+    return CircuitMove(run, step)
+
+
+def rolled_and_back(bench: Bench) -> CircuitMove:
+    move = rolled(bench)
+    bench.run(put_back, move)
+    return replace(move, forward=True)
+
+
+def second(bench: Bench) -> CircuitDeployment:
+    deploy(bench)
+    return request("2")
+
+
+def climbing(bench: Bench) -> CircuitDeployment:
+    ramped(bench, 25)
+    return request("2")
+
+
+def climbed(bench: Bench) -> CircuitDeployment:
+    climbing(bench)
+    bench.run(activate_deployment, request("2"))
+    return request("2")
+
+
+@pytest.mark.parametrize(
+    ("activity", "prepared"),
+    [
+        (create_deployment, second),
+        (raise_share, lambda bench: Share(climbing(bench), 50, "…")),
+        (activate_deployment, climbing),
+        (withdraw_candidate, climbing),
+        (take_back, climbed),
+        (put_back, rolled),
+        (put_forward, rolled_and_back),
+        (submit_replay, lambda bench: climbing(bench) and replay(bench, Step(0, look_back=8, mirrored=10))),
+    ],
+)
+def test_killed_anywhere_and_run_again_ends_as_if_never_killed(
+    bench: Bench, activity: Callable[..., Any], prepared: Callable[[Bench], Any]
+):
+    smooth = Bench()
+    smooth.ml.write_file(Stage.DEV, CONFIG, b"circuit_id: CIRC1\n")
+    smooth.run(activity, prepared(smooth))
+    assert list(killed_at_every_call(bench, activity, prepared(bench)))
+    assert bench.snapshot() == smooth.snapshot()
