@@ -27,6 +27,7 @@ from busbar.web import (
     retention,
     rollbacks,
     schedules,
+    traffic,
     webhooks,
 )
 from busbar.web.responses import respond
@@ -352,6 +353,12 @@ def find_lost_pushes(timer: func.TimerRequest) -> None:
 def find_lost_votes(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:
     for request in bind(approvals.find_lost_votes)(Orchestrations(client).voted):
         log.warning("woke %s, which was decided: the vote's event was lost, or is still on its way", request)
+
+
+@app.timer_trigger(arg_name="timer", schedule="50 */5 * * * *")
+def mend_traffic(timer: func.TimerRequest) -> None:
+    for sentence in bind(traffic.mend_traffic)():
+        log.warning("%s", sentence)
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 0 */3 * * *")

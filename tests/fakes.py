@@ -743,7 +743,7 @@ class FakeMachineLearning(_Fake):
     components_of: dict[tuple[Stage, str, str], tuple[str, str]] = field(
         default_factory=dict[tuple[Stage, str, str], tuple[str, str]]
     )
-    traffic: dict[tuple[Stage, str], tuple[dict[str, int], dict[str, int]]] = field(
+    traffic_of: dict[tuple[Stage, str], tuple[dict[str, int], dict[str, int]]] = field(
         default_factory=dict[tuple[Stage, str], tuple[dict[str, int], dict[str, int]]]
     )
     online: dict[tuple[Stage, str, str], Mapping[str, Any]] = field(
@@ -1025,6 +1025,10 @@ class FakeMachineLearning(_Fake):
         self.create_deployment(stage, endpoint, deployment, component, instance_type, tags)
         self.online[stage, endpoint, deployment] = {"model": model, "instances": instances}
 
+    def traffic(self, stage: Stage, endpoint: str) -> tuple[dict[str, int], dict[str, int]]:
+        self._reach()
+        return self.traffic_of.get((stage, endpoint), ({}, {}))
+
     def set_traffic(
         self, stage: Stage, endpoint: str, live: Mapping[str, int], mirrored: Mapping[str, int]
     ) -> None:
@@ -1034,7 +1038,7 @@ class FakeMachineLearning(_Fake):
         assert {*live, *mirrored} <= set(known), f"{endpoint} has {known}, not all of {live} and {mirrored}"
         assert sum(live.values()) in (0, 100), live
         assert not set(live) & set(mirrored), f"{live} and {mirrored} overlap"
-        self.traffic[stage, endpoint] = (dict(live), dict(mirrored))
+        self.traffic_of[stage, endpoint] = (dict(live), dict(mirrored))
 
     def scoring_uri(self, stage: Stage, endpoint: str) -> str:
         self._reach()
@@ -1063,10 +1067,10 @@ class FakeMachineLearning(_Fake):
         """One with traffic is taken out of it first, as the client does."""
         self._reach()
         self.deployments.pop((stage, endpoint, deployment), None)
-        if (stage, endpoint) in self.traffic:
-            live, mirrored = self.traffic[stage, endpoint]
+        if (stage, endpoint) in self.traffic_of:
+            live, mirrored = self.traffic_of[stage, endpoint]
             rest = {name: 100 for name in live if name != deployment}
-            self.traffic[stage, endpoint] = (
+            self.traffic_of[stage, endpoint] = (
                 rest if deployment in live else live,
                 {name: share for name, share in mirrored.items() if name != deployment},
             )

@@ -127,9 +127,9 @@ def test_a_first_deployment_gets_every_request_once_it_serves(bench: Bench):
     ramp = bench.run(create_deployment, request())
     assert ramp == Ramp(steps(RAMP, first=True))
     bench.run(raise_share, Share(request(), 100, "…"))
-    assert bench.ml.traffic == {}  # its bake asks it by name
+    assert bench.ml.traffic_of == {}  # its bake asks it by name
     bench.run(activate_deployment, request())
-    assert bench.ml.traffic[PLACE] == ({"online-v1": 100}, {})
+    assert bench.ml.traffic_of[PLACE] == ({"online-v1": 100}, {})
 
 
 def test_a_candidate_is_sent_copies_then_a_share_then_everything(bench: Bench):
@@ -139,9 +139,9 @@ def test_a_candidate_is_sent_copies_then_a_share_then_everything(bench: Bench):
     seen = []
     for step in ramp.steps[:-1]:
         bench.run(raise_share, Share(request("2"), step.share, step.progress, step.mirrored))
-        seen.append(bench.ml.traffic[PLACE])
+        seen.append(bench.ml.traffic_of[PLACE])
     bench.run(activate_deployment, request("2"))
-    assert [*seen, bench.ml.traffic[PLACE]] == [
+    assert [*seen, bench.ml.traffic_of[PLACE]] == [
         ({"online-v1": 100}, {"online-v2": 10}),
         ({"online-v1": 75, "online-v2": 25}, {}),
         ({"online-v2": 100}, {}),
@@ -152,9 +152,9 @@ def test_a_candidate_is_sent_copies_then_a_share_then_everything(bench: Bench):
 def test_traffic_that_was_not_split_yet_is_by_the_retry(bench: Bench):
     ramped(bench, 25)
     bench.run(activate_deployment, request("2"))
-    bench.ml.traffic[PLACE] = ({"online-v1": 75, "online-v2": 25}, {})  # killed before the platform did it
+    bench.ml.traffic_of[PLACE] = ({"online-v1": 75, "online-v2": 25}, {})  # killed before the platform did it
     bench.run(activate_deployment, request("2"))
-    assert bench.ml.traffic[PLACE] == ({"online-v2": 100}, {})
+    assert bench.ml.traffic_of[PLACE] == ({"online-v2": 100}, {})
 
 
 @pytest.mark.parametrize(("percent", "mirrored"), [(25, 0), (0, 10)])
@@ -164,7 +164,7 @@ def test_a_candidate_that_is_withdrawn_leaves_every_request_to_what_serves(
     ramped(bench, percent, mirrored)
     for _ in range(2):
         bench.run(withdraw_candidate, request("2"))
-    assert bench.ml.traffic[PLACE] == ({"online-v1": 100}, {})
+    assert bench.ml.traffic_of[PLACE] == ({"online-v1": 100}, {})
     assert standing(bench) == ["online-v1"]
 
 
@@ -172,14 +172,14 @@ def test_a_cancelled_run_leaves_every_request_to_what_serves(bench: Bench):
     ramped(bench, 25)
     halted = Halted("deploy-prod-r-2", "deploy_release")
     bench.run(drop_candidates, Cancellation("release-r-2", "operator", "a mistake", NOON, (halted,)))
-    assert bench.ml.traffic[PLACE] == ({"online-v1": 100}, {})
+    assert bench.ml.traffic_of[PLACE] == ({"online-v1": 100}, {})
 
 
 def test_a_release_that_is_taken_back_gives_the_requests_back(bench: Bench):
     for version in ("1", "2"):
         deploy(bench, version)
     bench.run(take_back, TakeBack(request("2"), "3 of 4 circuits went back"))
-    assert bench.ml.traffic[PLACE] == ({"online-v1": 100}, {})
+    assert bench.ml.traffic_of[PLACE] == ({"online-v1": 100}, {})
     assert standing(bench) == ["online-v1"]
 
 
@@ -187,7 +187,7 @@ def test_a_first_release_that_is_taken_back_leaves_nothing(bench: Bench):
     deploy(bench)
     bench.run(take_back, TakeBack(request(), "3 of 4 circuits went back"))
     assert (bench.records.deployments(), standing(bench)) == ([], [])
-    assert bench.ml.traffic[PLACE] == ({}, {})
+    assert bench.ml.traffic_of[PLACE] == ({}, {})
 
 
 # --- between batch and online -----------------------------------------------------------------------------
@@ -232,9 +232,9 @@ def test_a_rollback_gives_the_requests_back_and_a_drill_brings_them_forward(benc
     bench.repository.outage = True
     assert bench.run(stand_up, CircuitMove(run, step)).ready
     bench.run(put_back, CircuitMove(run, step))
-    assert bench.ml.traffic[PLACE] == ({"online-v1": 100}, {})
+    assert bench.ml.traffic_of[PLACE] == ({"online-v1": 100}, {})
     bench.run(put_forward, CircuitMove(run, step, forward=True))
-    assert bench.ml.traffic[PLACE] == ({"online-v2": 100}, {})
+    assert bench.ml.traffic_of[PLACE] == ({"online-v2": 100}, {})
 
 
 def test_a_rollback_creates_an_online_deployment_again_from_its_record(bench: Bench):
@@ -412,10 +412,10 @@ def climbing(bench: Bench) -> CircuitDeployment:
     return request("2")
 
 
-def climbed(bench: Bench) -> CircuitDeployment:
+def climbed(bench: Bench) -> TakeBack:
     climbing(bench)
     bench.run(activate_deployment, request("2"))
-    return request("2")
+    return TakeBack(request("2"), "3 of 4 circuits went back")
 
 
 @pytest.mark.parametrize(

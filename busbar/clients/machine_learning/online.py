@@ -63,6 +63,16 @@ class Online(Jobs):
                 )
             )
 
+    def traffic(self, stage: Stage, endpoint: str) -> tuple[dict[str, int], dict[str, int]]:
+        """Live and mirrored shares in percent, of the deployments that have any.
+
+        Raises `TemporarilyUnavailable` while they are being changed.
+        """
+        known = self._online_endpoint(stage, endpoint)
+        if (state := state_of(known)) not in _SETTLED:
+            raise TemporarilyUnavailable(f"endpoint {endpoint} is {state}: look again later")
+        return _shares(known.traffic), _shares(known.mirror_traffic)
+
     def set_traffic(
         self, stage: Stage, endpoint: str, live: Mapping[str, int], mirrored: Mapping[str, int]
     ) -> None:
@@ -71,7 +81,7 @@ class Online(Jobs):
         Raises `TemporarilyUnavailable` until Azure ML has done so: what is told before that is not yet so.
         """
         wanted = _shares(live), _shares(mirrored)
-        if self._traffic(stage, endpoint) == wanted:
+        if self.traffic(stage, endpoint) == wanted:
             return
         known: Any = self._online_endpoint(stage, endpoint)
         known.traffic, known.mirror_traffic = dict(wanted[0]), dict(wanted[1])
@@ -80,12 +90,12 @@ class Online(Jobs):
                 self._client(stage).online_endpoints.begin_create_or_update(known)
         except Conflict as busy:
             raise TemporarilyUnavailable(f"endpoint {endpoint} is being changed: look again later") from busy
-        if self._traffic(stage, endpoint) != wanted:
+        if self.traffic(stage, endpoint) != wanted:
             raise TemporarilyUnavailable(f"the traffic of {endpoint} is being split: look again later")
 
     def _drain(self, stage: Stage, endpoint: str, deployment: str) -> None:
         """Take a deployment out of an endpoint's traffic: one that has any cannot be deleted."""
-        live, mirrored = self._traffic(stage, endpoint)
+        live, mirrored = self.traffic(stage, endpoint)
         if deployment not in (*live, *mirrored):
             return
         rest = {name: share for name, share in live.items() if name != deployment}
@@ -145,13 +155,6 @@ class Online(Jobs):
             place = REGISTRY
         with translated(f"read component {name}:{version} in {place}"):
             return self._client(place).components.get(name, version)
-
-    def _traffic(self, stage: Stage, endpoint: str) -> tuple[dict[str, int], dict[str, int]]:
-        """Live and mirrored shares; raises `TemporarilyUnavailable` while they are being changed."""
-        known = self._online_endpoint(stage, endpoint)
-        if (state := state_of(known)) not in _SETTLED:
-            raise TemporarilyUnavailable(f"endpoint {endpoint} is {state}: look again later")
-        return _shares(known.traffic), _shares(known.mirror_traffic)
 
     def _online_endpoint(self, stage: Stage, endpoint: str) -> Any:
         known = found(f"read endpoint {endpoint}", lambda: self._client(stage).online_endpoints.get(endpoint))
