@@ -7,6 +7,7 @@ from enum import StrEnum
 from busbar.domain.circuits import CircuitKey, Person
 from busbar.domain.errors import Conflict
 from busbar.domain.policies import Demands, GateName
+from busbar.domain.wording import listed
 
 
 class Choice(StrEnum):
@@ -158,7 +159,7 @@ def count(request: ApprovalRequest, votes: tuple[Vote, ...]) -> ApprovalVerdict:
             return ApprovalVerdict(request.id, Outcome.REJECTED, sentence)
     by_person = {vote.object_id: vote for vote in valid}
     if len(by_person) >= request.quorum:
-        names = " and ".join(described(request, vote.login) for vote in by_person.values())
+        names = listed(described(request, vote.login) for vote in by_person.values())
         excluded = tuple(sorted({key for vote in by_person.values() for key in vote.excluded}))
         return ApprovalVerdict(request.id, Outcome.APPROVED, f"approved by {names}", excluded)
     return ApprovalVerdict(request.id, Outcome.PENDING, f"{len(by_person)} of {request.quorum} votes")

@@ -1,9 +1,17 @@
-"""How sentences count, and what a long text comes to."""
+"""How sentences count and list, and what a long text comes to."""
+
+from collections.abc import Iterable
 
 
 def counted(number: int, noun: str) -> str:
     """`1 circuit`, `6 circuits`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """`one`, `one and two`, `one, two and three`."""
+    *before, last = list(names) or [""]
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def gist(text: str) -> str:

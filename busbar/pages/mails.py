@@ -9,6 +9,7 @@ from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import CircuitRecord, RunRecord
 from busbar.domain.release_record import Place, ReleaseRecord
 from busbar.domain.training import Verdict
+from busbar.domain.wording import listed
 from busbar.pages import evidence
 from busbar.pages.render import render
 from busbar.pages.rows import in_order
@@ -72,7 +73,7 @@ def _why(view: ApprovalView, kind: NoticeKind) -> tuple[str, ...]:
     if kind is NoticeKind.ESCALATED:
         voted = {vote.object_id for vote in view.votes}
         asked = eligible(request.approvers, request.requester)
-        silent = " and ".join(person.login for person in asked if person.object_id not in voted)
+        silent = listed(person.login for person in asked if person.object_id not in voted)
         sentences.append(f"{silent} did not decide in time ({stands} so far): now you may, too.")
     if places := request.instead_of(view.person.login):
         sentences.append(f"You are asked in place of {' and '.join(places)}, who named you in people.yaml.")

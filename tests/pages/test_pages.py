@@ -220,9 +220,12 @@ def test_an_approval_compares_configurations_and_shows_plots_of_its_release_only
 NOTEBOOKS = [
     (
         EvidenceNote("r", EvidenceStatus.PENDING, "job e is making the notebook"),
-        "being made, job e is making",
+        "The evidence notebook is being made: job e is making",
     ),
-    (EvidenceNote("r", EvidenceStatus.MISSING, "the job failed"), "Evidence notebook: none, the job failed"),
+    (
+        EvidenceNote("r", EvidenceStatus.MISSING, "the job failed"),
+        "There is no evidence notebook: the job failed",
+    ),
 ]
 
 

@@ -9,5 +9,5 @@ for name in ("release", "notebook", "page"):
     parser.add_argument(f"--{name}", type=Path, required=True)
 arguments, _ = parser.parse_known_args()
 release = json.loads(arguments.release.read_text())
-arguments.page.write_text(f"<h1>{release['id']}</h1>")
+arguments.page.write_text(f"<h1>{release['release_id']}</h1>")
 arguments.notebook.write_text("{}")
