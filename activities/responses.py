@@ -157,7 +157,8 @@ def _plan(request: DriftResponding, drifts: Drifts) -> DriftPlan:
     found = [one for one in drifts.records(run.stage) if one.key in looked_at and one.judged.day == day]
     seen = [Seen(one.judged, before.verdict if (before := one.before(day)) else None) for one in found]
     occasion = Occasion(run.stage, day, run.id, now())
-    return plan(seen, drifts.incidents(run.stage), request.plan.policies.monitoring, occasion)
+    # of all stages: a circuit is trained once, wherever it drifts
+    return plan(seen, drifts.incidents(), request.plan.policies.monitoring, occasion)
 
 
 def _note(stage: Stage, day: str, response: Response, drifts: Drifts) -> None:

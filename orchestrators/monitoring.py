@@ -14,7 +14,7 @@ from busbar.domain.steps import (
     MonitoringRun,
     ScoringRun,
 )
-from busbar.wire import Context, StepFailed, Steps, call, child, children
+from busbar.wire import Context, StepFailed, Steps, call, children
 from orchestrators.scoring import score_stage
 from orchestrators.waiting import wait_for_job
 
@@ -22,19 +22,18 @@ from orchestrators.waiting import wait_for_job
 def score_days(ctx: Context, request: DailyRun) -> Steps[str]:
     """Score what was missed, the newest first: its forecasts are needed now. Look at the days in their order: what
     lasts is seen by the days before. People are asked about the newest alone."""
-    stage = request.stage
-    for day in request.days:
-        run = ScoringRun(stage, day, request.policy)
-        try:
-            yield from child(ctx, score_stage, run, names.scoring_run(stage, day))
-        except StepFailed as failure:
-            ctx.set_custom_status(f"{day} could not be scored: {failure}")
-    said = ""
-    for day in sorted(request.days):
-        id = names.monitoring_run(stage, day)
-        run = MonitoringRun(id, stage, day, respond=day == max(request.days))
-        said = yield from child(ctx, monitor_stage, run, id)
-    return said
+    stage, newest = request.stage, max(request.days)
+    scorings = [
+        (names.scoring_run(stage, day), ScoringRun(stage, day, request.policy)) for day in request.days
+    ]
+    yield from children(ctx, score_stage, scorings, at_once=1)  # a day that fails stops no other
+    looks = [
+        (id, MonitoringRun(id, stage, day, respond=day == newest))
+        for day in sorted(request.days)
+        for id in (names.monitoring_run(stage, day),)
+    ]
+    said = yield from children(ctx, monitor_stage, looks, at_once=1)
+    return str(said[-1])
 
 
 def monitor_stage(ctx: Context, request: MonitoringRun) -> Steps[str]:

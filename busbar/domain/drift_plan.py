@@ -134,7 +134,7 @@ def plan(
 ) -> DriftPlan:
     """Ask for the most severe retrains that cool-down and budget allow; a plant that drifts as one is asked once.
 
-    `earlier` are the stage's incidents; those of this very run are not counted: planned again it is the same plan.
+    `earlier` are the fleet's incidents; those of this very run are not counted: planned again it is the same plan.
     """
     past = [one for one in earlier if one.run != occasion.run]
     wanted = [one.drift for one in seen if one.drift.verdict.mended_by_training]

@@ -164,7 +164,6 @@ class SensorLine:
     shift: float | None
     data: float | None
     residual: float | None
-    residual_limit: float | None
     prediction: float | None
     mae: float | None
     skill: float | None
@@ -191,7 +190,6 @@ def _sensor(name: str, figures: Mapping[str, Any], errors: Mapping[str, Any]) ->
         shift=data.get("mean_shift"),
         data=data.get("statistic"),
         residual=residual.get("statistic"),
-        residual_limit=residual.get("limit"),
         prediction=prediction.get("statistic"),
         mae=errors.get("mae"),
         skill=errors.get("skill_seasonal_naive"),

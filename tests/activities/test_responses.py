@@ -84,6 +84,18 @@ def test_what_another_day_or_run_looked_at_is_not_decided_about(bench: Bench):
     assert bench.drifts.incidents() == []
 
 
+def test_what_another_stage_was_asked_about_is_not_asked_again(bench: Bench):
+    detected(bench, CIRC1)
+    found = CircuitDrift(CIRC1, DAY, DriftVerdict.DATA, "PLANT1/CIRC1: data drift", excess=2.0)
+    bench.drifts.change_record(Stage.TEST, CIRC1, lambda before: remembered(before, Stage.TEST, found, NOON))
+    run = replace(RUN, id="monitor-test-2025-12-09", stage=Stage.TEST)
+    bench.run(plan_responses, DriftResponding(run, MonitoringPlan(COMMIT, bench.policies(), ((CIRC1,),))))
+    assert len(bench.drifts.incidents()) == 1
+    told = bench.drifts.record(Stage.TEST, CIRC1)
+    assert told is not None
+    assert told.response.endswith("is still undecided")
+
+
 # --- told ---------------------------------------------------------------------------------------------------
 
 

@@ -178,6 +178,19 @@ def test_a_day_that_cannot_be_scored_stops_nothing(play: Callable[..., Any]):
     assert daily(play, Looker().world(list_deployed)) == "3 circuits judged"
 
 
+def test_a_day_that_cannot_be_looked_at_stops_no_other(play: Callable[..., Any]):
+    looker = Looker()
+
+    def plan_monitoring(request: MonitoringRun) -> MonitoringPlan:
+        if not request.respond:
+            raise ConfigurationError("the records are gone")
+        return MonitoringPlan("abc", looker.policies, ((FIRST,),))
+
+    world = looker.world(plan_monitoring)
+    assert daily(play, world) == "3 circuits judged"
+    assert [one.run.day for one in world.asked("plan_responses")] == [DAYS[0]]
+
+
 # --- the response -------------------------------------------------------------------------------------------
 
 DRIFT = DriftDetected("drift-prod-2025-12-09-1", Place.PROD, "PLANT1/CIRC1: data drift")

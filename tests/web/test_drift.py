@@ -12,9 +12,10 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.drift import DriftRecord, DriftVerdict
 from busbar.domain.errors import BadRequest
 from busbar.domain.policies import Stage
+from busbar.domain.records import ScoringRecord
 from busbar.web import ballots, drift
-from tests.fakes import FakeDrifts
-from tests.pages import drift_samples
+from tests.fakes import NOON, FakeDrifts
+from tests.pages import drift_samples, samples
 
 KEY = CircuitKey("PLANT1", "CIRC1")
 PROD = {"stage": "prod"}
@@ -124,6 +125,19 @@ def test_json_is_what_is_on_record_known_by_its_tag(drifts: FakeDrifts):
     assert drift.drift_json({}, {"If-None-Match": reply.headers["ETag"]}, drifts=drifts).status == 304
     with pytest.raises(BadRequest, match="stage"):
         drift.drift_json({"stage": "moon"}, drifts=drifts)
+
+
+# --- forecasts that may not be relied on --------------------------------------------------------------------
+
+
+def test_the_board_and_the_circuits_page_mark_forecasts_that_are_not_sound():
+    record, told = samples.record(KEY, samples.metrics()), "PLANT1/CIRC1: flow is flat"
+    scoring = ScoringRecord(KEY, Stage.PROD, "2025-12-09", "job", "completed", 24, NOON)
+    for found, marked in ((scoring, False), (replace(scoring, problem=told), True)):
+        board = pages.board(pages.Board((record,), scorings=(found,)))
+        page = pages.circuit(pages.CircuitView(record, scorings=(found,)))
+        assert ('<span class="v old">2025-12-09 prod</span>' in board) is marked
+        assert (told in board, told in page) == (marked, marked)
 
 
 # --- the approval of an incident ----------------------------------------------------------------------------
