@@ -7,6 +7,7 @@ from typing import Any
 
 from activities.assets import SCORING, register
 from activities.clock import now
+from activities.invoking import uncancelled
 from activities.questions import open_question
 from activities.records import stored_release
 from activities.sources import COMPARISON, ENVIRONMENT, component_files, read_versioned
@@ -18,6 +19,7 @@ from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
 from busbar.domain import names
 from busbar.domain.approval import ApprovalRequest, EvidenceLink
+from busbar.domain.audit import fingerprint
 from busbar.domain.environments import (
     STAGES,
     Change,
@@ -93,9 +95,9 @@ def plan_environment_update(request: EnvironmentUpdate, *, records: Records) -> 
 def submit_comparison(
     request: TrialBatch, *, ml: MachineLearning, repository: Repository, settings: Settings
 ) -> JobRef:
-    """Start the job that scores the batch's models in both environments, unless it is there."""
+    """Start the job that scores the batch's models in both environments, unless it is there and not cancelled."""
     update, run = request.update, request.update.run
-    name = names.comparison(run.id, request.number)
+    name = uncancelled(Stage.DEV, names.comparison(run.id, request.number), ml)
     before, after = (
         register((COMPARISON,), run.commit, repository, ml, version)[0]
         for version in (request.before, update.version)
@@ -187,7 +189,7 @@ def note_environment(request: EnvironmentNote, *, environments: Environments, au
         )
     if request.status.ended:
         audit.append(
-            id=f"environment-ended-{run.id}",
+            id=f"environment-ended-{run.id}-{fingerprint(request.sentence)}",
             kind="environment-ended",
             subject=f"{update.environment.name}:{update.version}",
             actor=run.requester,

@@ -6,6 +6,7 @@ from typing import Any
 
 from activities.assets import register
 from activities.clock import now
+from activities.invoking import uncancelled
 from activities.sources import MONITOR
 from busbar.clients.drifts import Drifts
 from busbar.clients.machine_learning import MachineLearning
@@ -51,15 +52,16 @@ def submit_monitoring(
     repository: Repository,
     settings: Settings,
 ) -> JobRef:
-    """Start the chunk's job in dev, where the trainings' own metrics lie, unless it is there."""
-    run, path = request.run, f"monitoring/{request.job}/circuits.json"
+    """Start the chunk's job in dev, where the trainings' own metrics lie, unless it is there and not cancelled."""
+    run, job = request.run, uncancelled(Stage.DEV, request.job, ml)
+    path = f"monitoring/{job}/circuits.json"
     component = register((MONITOR,), request.commit, repository, ml)[0]
-    if ml.job(Stage.DEV, request.job) is None:  # what a job was started with stays as it was
+    if ml.job(Stage.DEV, job) is None:  # what a job was started with stays as it was
         serving = (records.deployment(run.stage, key) for key in request.circuits)
         watched = [_watched(record, ml, releases) for record in serving if record]
         ml.write_file(Stage.DEV, path, json.dumps(watched).encode())
     ml.submit_monitoring(
-        request.job,
+        job,
         component=component,
         circuits=path,
         literals={
@@ -73,7 +75,7 @@ def submit_monitoring(
         compute=request.policies.training.compute,
         tags={"orchestration_id": request.job, "stage": run.stage},
     )
-    return JobRef(Stage.DEV, request.job)
+    return JobRef(Stage.DEV, job)
 
 
 def record_judged(
@@ -90,7 +92,7 @@ def record_judged(
     for key in chunk.circuits:
         judged = _judged(key, day, reports[key], chunk) if key in reports else not_judged(key, day, reason)
         if key in reports:
-            _keep(chunk, judged, reports[key], ml, drifts)
+            _keep(chunk, judged, reports[key], state.name, ml, drifts)
         _record(chunk.run.stage, judged, drifts)
     _note_forecasts(request, reports, records)
 
@@ -126,12 +128,17 @@ def _judged(key: CircuitKey, day: str, report: dict[str, Any], chunk: Monitoring
 
 
 def _keep(
-    chunk: MonitoringChunk, judged: CircuitDrift, report: dict[str, Any], ml: MachineLearning, drifts: Drifts
+    chunk: MonitoringChunk,
+    judged: CircuitDrift,
+    report: dict[str, Any],
+    job: str,
+    ml: MachineLearning,
+    drifts: Drifts,
 ) -> None:
     stage, key, day = chunk.run.stage, judged.key, judged.day
     drifts.save_report(stage, key, day, report)
     try:
-        plot = ml.read_file(Stage.DEV, job_output(chunk.job, f"plots/{key.plant_id}-{key.circuit_id}.svg"))
+        plot = ml.read_file(Stage.DEV, job_output(job, f"plots/{key.plant_id}-{key.circuit_id}.svg"))
     except NotFound:
         return  # a circuit that cannot be judged has none
     drifts.save_plot(stage, key, day, plot)

@@ -76,6 +76,7 @@ class Played:
     rests: int = 0
     deaths: int = 0
     lengths: Mapping[str, int] = field(default_factory=dict[str, int])
+    orchestrators: frozenset[str] = frozenset()
 
     def differs_from(self, other: "Played") -> list[str]:
         """What came of it otherwise."""
@@ -267,7 +268,10 @@ class _Playing:
         instances = hub.query(Query())
         ends = {one.id: (one.status.name, self._told(one)) for one in instances}
         lengths = {one.id: len(hub.history(one.id)) for one in instances}
-        return Played(run, ends, effects(self._bench), self._steps, self._rests, self._deaths, lengths)
+        played = frozenset(one.name for one in instances)
+        return Played(
+            run, ends, effects(self._bench), self._steps, self._rests, self._deaths, lengths, played
+        )
 
     def _told(self, instance: Instance) -> Any:
         return None if self._scene.retold else timeless(_said(instance))

@@ -9,7 +9,8 @@ from typing import Any
 from busbar.domain.audit import Entry, verify
 from tests.activities.bench import Bench
 
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?|\b\d+(\.\d+)? (s|min|h)\b")
+INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?"
+TIME = re.compile(rf'{INSTANT}|\b\d+(\.\d+)? (s|min|h)\b|(?<="day": ")\d{{4}}-\d\d-\d\d')
 TIMES = {"seconds", "forward_seconds", "hours", "score_date"}  # a replay looks back from the day it begins on
 
 

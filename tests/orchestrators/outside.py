@@ -42,6 +42,17 @@ MERGED = {
 JUDGED = [report(finding("data drift"))]
 
 
+ITEM = {
+    "compared": 24,
+    "differently_read": 0,
+    "one_sided": 0,
+    "max_difference": 0.0,
+    "latency_ms": {"p95": 1.0},
+}
+COMPARED = {"models": [ITEM | {"plant_id": "PLANT1", "circuit_id": f"CIRC{number}", "model_version": "1",
+                               "failed_rows": 0} for number in (1, 2)]}  # fmt: skip
+
+
 def scored(*, windows: int = 24, failed_rows: int = 0) -> Mapping[str, object]:
     """What a scoring job says of itself: by default all is well."""
     return {
@@ -129,6 +140,7 @@ class Outside:
         ml = self.bench.ml
         written: dict[str, object] = {"metrics.json": METRICS, "summary.json": self.summary(name)}
         written |= {"report.json": MERGED, "reports.json": JUDGED}
+        written |= {"before.json": COMPARED, "after.json": COMPARED}
         for file, content in written.items():
             ml.write_file(Stage(place), f"jobs/{name}/{file}", json.dumps(content).encode())
         ml.write_file(Stage(place), f"jobs/{name}/evidence.html", b"<html>")

@@ -28,6 +28,7 @@ from busbar.domain.steps import (
     DailyRun,
     EnvironmentPromotion,
     EnvironmentRegistration,
+    EnvironmentRun,
     Halted,
     JobRef,
     Journey,
@@ -45,6 +46,7 @@ from busbar.domain.training import Verdict
 from orchestrators.approval import approval
 from orchestrators.deploy_release import deploy_release
 from orchestrators.drift_response import drift_response
+from orchestrators.environment_release import environment_release
 from orchestrators.evidence import gather_evidence
 from orchestrators.merge_readings import merge_readings
 from orchestrators.monitoring import score_days
@@ -199,6 +201,19 @@ def two_bad(job: str) -> Mapping[str, object]:
 
 def few_at_first(job: str) -> Mapping[str, object]:
     return scored(windows=3) if "-a1-" in job else scored()
+
+
+def move(bench: Bench) -> Sequence[Start]:
+    """Test and prod serve models in environment 1.0.0; the commit has 1.1.0, which keeps them the same."""
+    old = tuple(replace(pin(key), environment=f"{ENVIRONMENT}:1.0.0") for key in (CIRC1, CIRC2))
+    release = shared(bench, *old)
+    for stage in (Stage.TEST, Stage.PROD):
+        for one in old:
+            request = CircuitDeployment(stage, one, Policies(), release.id)
+            bench.run(create_deployment, request)
+            bench.run(activate_deployment, request)
+    run = EnvironmentRun(names.environment_run("1.1.0", COMMIT), COMMIT, "data-scientist")
+    return [Start(environment_release, run.id, run)]
 
 
 # --- the whole way ------------------------------------------------------------------------------------------
@@ -371,6 +386,7 @@ SCENES: Mapping[str, Scene] = {
     "the fleet goes back": Scene(bad_fleet, summary=two_bad),
     "held": Scene(canary, summary=few_at_first),
     "live": Scene(live),
+    "environment": Scene(move),
     "release journey": Scene(journey),
     "overtaken": Scene(overtaken),
     "training": Scene(training),

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from orchestrators import ORCHESTRATORS
 from tests.orchestrators.crashing import again_and_again, once, play
 from tests.orchestrators.scenes import SCENES, all_but, points, undisturbed
+
+
+def test_no_orchestration_is_left_out() -> None:
+    """A new one needs a scene: `scenes.py` says how."""
+    played = frozenset[str]().union(*(undisturbed(name).orchestrators for name in SCENES))
+    assert played == {orchestrator.__name__ for orchestrator in ORCHESTRATORS}
 
 
 @pytest.mark.parametrize("name", SCENES)
