@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing prepared: scripts/setup builds what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-etl bench-localazure bench-accuracy bench-train bench-rollback bench-release contracts prove-engine prove-releases up down clean
+.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-etl bench-localazure bench-accuracy bench-train bench-score bench-drift bench-rollback bench-release contracts prove-engine prove-releases up down clean
 
 PYTHON := .venv/bin/python
 STATE := .localazure
@@ -61,6 +61,12 @@ bench-accuracy: setup ## Errors of forecasts beside ridge and seasonal-naive on 
 
 bench-train: setup ## CPU seconds that training a circuit takes, beside model.fit [CIRCUITS=100]
 	@$(PYTHON) -m scripts.bench_forecasting training --circuits $(or $(CIRCUITS),100)
+
+bench-score: setup ## CPU seconds that scoring a model takes, beside Keras [MODELS=200]
+	@$(PYTHON) -m scripts.bench_forecasting scoring --models $(or $(MODELS),200)
+
+bench-drift: setup ## CPU seconds of the drift statistic, beside scipy and Evidently
+	@$(PYTHON) -m scripts.bench_forecasting drift
 
 bench-etl: setup ## A merge of ten million rows: seconds, peak memory, counts [ROWS=10000000]
 	@$$(tail -n 1 $(STATE)/environments/.setup)/bin/python scripts/bench_etl.py --rows $(or $(ROWS),10000000)

@@ -10,7 +10,7 @@ import time
 from rich.console import Console
 
 from scripts.bench_engine import environment, tables
-from scripts.bench_engine.contenders import BENCH_PYTHON, CONTENDERS, Failure
+from scripts.bench_engine.contenders import BENCH_PYTHON, CONTENDERS, REQUIREMENTS, Failure
 from scripts.bench_engine.measurements import Results, own_figures, take_turns
 from scripts.bench_engine.targets import targets
 
@@ -31,7 +31,7 @@ def main() -> int:
 
     repetitions = QUICK if quick else FULL
     say("the other engines' environment")
-    missing = environment.prepare()
+    missing = environment.prepare(REQUIREMENTS, BENCH_PYTHON)
     present = [each for each in CONTENDERS if not (missing and each.python == BENCH_PYTHON)]
     results = take_turns(present, repetitions, say)
     own = own_figures(

@@ -12,6 +12,7 @@ from scripts.bench_engine.host_process import ROOT
 from scripts.bench_engine.reporting import Run
 
 BENCH_PYTHON = ROOT / ".localazure" / "bench" / "bin" / "python"
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 
 @dataclass(frozen=True)

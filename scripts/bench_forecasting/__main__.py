@@ -1,22 +1,25 @@
-"""`python -m scripts.bench_forecasting accuracy|training`: the forecaster's benchmarks. Status 1: a target missed."""
+"""`python -m scripts.bench_forecasting accuracy|training|scoring|drift`: benchmarks. Status 1: a target missed."""
 
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from scripts.bench_engine.environment import prepare
+
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 SETUP = ROOT / ".localazure" / "environments" / ".setup"  # its last line is the training environment's path
 DATA = ROOT.parent / "shared" / "data"
 PUBLISHED_96 = 0.370  # PatchTST/64 on ETTh1, Nie et al., ICLR 2023, table 3
+OTHERS = ROOT / ".localazure" / "bench-drift" / "bin" / "python"  # scipy and Evidently
 COLD = 3  # cold processes that are measured; the others cost the same
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -54,31 +57,70 @@ def accuracy(
 def training(circuits: Annotated[int, typer.Option(min=3, help="Circuits that we train.")] = 100) -> None:
     """CPU seconds a circuit beside `model.fit`, in a loop and in a process each."""
     counts = {"ours": circuits, "fit-loop": max(3, circuits // 10), "plain-fit": max(3, circuits // 10)}
-    rows = [row for way, count in (counts | {"cold": COLD}).items() for row in _way(way, count)]
-    cpu = {row["way"]: row["cpu"] / row["circuits"] for row in rows}
-    table = Table(
-        "way", "circuits", "CPU s a circuit", "over ours", title="Training, one circuit after the other"
+    cpu = _compare(
+        "training.py", "circuits", counts | {"cold": COLD}, "Training, one circuit after the other"
     )
-    for row in rows:
-        own = cpu[row["way"]]
-        table.add_row(row["way"], str(row["circuits"]), f"{own:.2f}", f"{own / cpu['ours']:.1f}")
-    out.print(table)
     _judge(
         ("cold process with model.fit, over ours", cpu["cold"] / cpu["ours"], "≥", 10.0),
         ("model.fit in a loop on the same model, over ours", cpu["fit-loop"] / cpu["ours"], "≥", 2.5),
     )
 
 
-def _way(way: str, count: int) -> Iterator[Row]:
-    progress.print(f"{way}: {count} circuits")
-    yield from _lines("training.py", way, str(count))
+@app.command()
+def scoring(models: Annotated[int, typer.Option(min=20, help="Models that we score.")] = 200) -> None:
+    """CPU seconds a model, loaded and asked for the newest window, beside Keras in a process and in one each."""
+    counts = {"ours": models, "keras": models // 10, "cold": COLD}
+    cpu = _compare("scoring.py", "models", counts, "Scoring, one model after the other")
+    _judge(
+        ("Keras's load and predict in one process, over ours", cpu["keras"] / cpu["ours"], "≥", 20.0),
+        ("cold process with Keras, over ours", cpu["cold"] / cpu["ours"], "≥", 100.0),
+    )
+
+
+@app.command()
+def drift(columns: Annotated[int, typer.Option(min=100, help="Columns of 10,000 rows each.")] = 2000) -> None:
+    """CPU milliseconds a column of the two-sample statistic, beside scipy and Evidently."""
+    if problem := prepare(FOLDER / "requirements.txt", OTHERS):
+        raise typer.BadParameter(f"scipy and Evidently could not be installed: {problem}")
+    turns = list(_run(OTHERS, "drift.py", str(columns)))
+    table = Table("way", "CPU ms a column", "over ours", title=f"Statistics of {columns} columns")
+    over = {way: median(turn[way] / turn["ours"] for turn in turns) for way in ("ours", "scipy", "evidently")}
+    for way, ratio in over.items():
+        table.add_row(way, f"{1000 * median(turn[way] for turn in turns):.2f}", f"{ratio:.1f}")
+    out.print(table)
+    _judge(
+        ("scipy's time over ours", over["scipy"], "≥", 4.0),
+        ("Evidently's time over ours", over["evidently"], "≥", 100.0),
+        ("largest difference of a statistic from scipy's", max(turn["apart"] for turn in turns), "≤", 1e-12),
+    )
+
+
+def _compare(program: str, what: str, counts: Mapping[str, int], title: str) -> dict[str, float]:
+    """CPU seconds of one, by way; prints the table."""
+    rows = [row for way, count in counts.items() for row in _way(program, way, count, what)]
+    cpu = {row["way"]: row["cpu"] / row[what] for row in rows}
+    table = Table("way", what, f"CPU s a {what[:-1]}", "over ours", title=title)
+    for row in rows:
+        own = cpu[row["way"]]
+        table.add_row(row["way"], str(row[what]), f"{own:.4f}", f"{own / cpu['ours']:.1f}")
+    out.print(table)
+    return cpu
+
+
+def _way(program: str, way: str, count: int, what: str) -> Iterator[Row]:
+    progress.print(f"{way}: {count} {what}")
+    yield from _lines(program, way, str(count))
 
 
 def _lines(program: str, *arguments: str) -> Iterator[Row]:
     """What a program prints in the training environment, object by object."""
     if not SETUP.exists():
         raise typer.BadParameter("the training environment is not built: make setup")
-    python = Path(SETUP.read_text().splitlines()[-1]) / "bin" / "python"
+    yield from _run(Path(SETUP.read_text().splitlines()[-1]) / "bin" / "python", program, *arguments)
+
+
+def _run(python: Path, program: str, *arguments: str) -> Iterator[Row]:
+    """What a program prints, object by object."""
     one_core = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # a job's share, as train.py takes it
     command = [str(python), str(FOLDER / program), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | one_core) as process:
@@ -126,7 +168,7 @@ def _judge(*targets: tuple[str, float, str, float]) -> None:
     table = Table("target", "measured", "limit", "met")
     met = [_HOLDS[sign](measured, limit) for _, measured, sign, limit in targets]
     for (name, measured, sign, limit), holds in zip(targets, met, strict=True):
-        table.add_row(name, f"{measured:.3f}", f"{sign} {limit:g}", "✓" if holds else "✗")
+        table.add_row(name, f"{measured:.3g}", f"{sign} {limit:g}", "✓" if holds else "✗")
     out.print(table)
     raise typer.Exit(int(not all(met)))
 
