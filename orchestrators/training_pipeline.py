@@ -147,6 +147,8 @@ def _move(ctx: Context, run: TrainingRun, version: str, said: str) -> Steps[str]
     request = EnvironmentRun(
         names.environment_run(version, run.commit), run.commit, run.requester, run.branch
     )
+    waits = "deployed models are tried in it, then people are asked"
+    yield from _note(ctx, run, RunStatus.WAITING, f"{said}; {waits}: /environments/{version}")
     end = yield from child(ctx, environment_release, request, request.id)
     status, said = MOVED.get(end.status, RunStatus.COMPLETED), f"{said}; {end.sentence}"
     yield from _status(ctx, run, "failure" if status is RunStatus.FAILED else "success", said)

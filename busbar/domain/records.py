@@ -112,7 +112,8 @@ class RolledBack:
 
     @property
     def sentence(self) -> str:
-        return f"v{self.model_version} was rolled back by {self.actor} at {self.at}: {self.reason}"
+        moment = self.at[:16].replace("T", " ")
+        return f"v{self.model_version} was rolled back by {self.actor} at {moment} UTC: {self.reason}"
 
 
 @dataclass(frozen=True)

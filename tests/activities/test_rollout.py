@@ -116,7 +116,7 @@ def test_the_endpoints_of_all_workspaces_count(bench: Bench):
 
 MARK = RolledBack("circ1-v2", "2", "r-1", "rollback-1", "operator", "it drifts", NOON)
 LIFT = (
-    "v2 was rolled back by operator at 2025-12-09T12:00:00+00:00: it drifts; a person has to lift that first"
+    "v2 was rolled back by operator at 2025-12-09 12:00 UTC: it drifts; a person has to lift that first"
 )
 
 

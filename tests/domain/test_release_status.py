@@ -113,7 +113,7 @@ CASES = {
         (REACHED, TESTED),
         (),
         (State.PROMOTED, State.ROLLED_BACK, AHEAD),
-        "v3 was rolled back by rule at noon: error 9 % > 5 %",
+        "v3 was rolled back by rule at noon UTC: error 9 % > 5 %",
         serving={Stage.TEST: replace(NEWER, rolled_back=(BACK,))},
     ),
     "held back": Case(

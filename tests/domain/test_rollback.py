@@ -156,7 +156,7 @@ def test_a_ramp_of_another_release_goes_on():
         (
             record().serving(served(1), "t").marked(mark()),
             "",
-            "PLANT1/CIRC1 is already back: v2 was rolled back by operator at 2025-12-11: it drifts, "
+            "PLANT1/CIRC1 is already back: v2 was rolled back by operator at 2025-12-11 UTC: it drifts, "
             "and nothing else served prod before",
         ),
         (

@@ -272,7 +272,8 @@ def test_a_push_that_only_moves_the_environment_releases_it(play: Callable[..., 
     journey = Moving((FIRST,))
     journey.moved = EnvironmentChange(Change.NON_BREAKING, "environment 1.1.0 → 1.2.0")
     world = push(play, journey, decide_training)
-    assert journey.notes[-1].status is RunStatus.COMPLETED
+    assert [note.status for note in journey.notes[-2:]] == [RunStatus.WAITING, RunStatus.COMPLETED]
+    assert journey.notes[-2].sentence.endswith("then people are asked: /environments/1.2.0")
     assert journey.notes[-1].sentence.startswith(
         "0 of 1 circuit to train; environment 1.1.0 → 1.2.0; 1 of 1 model compatible; "
     )
