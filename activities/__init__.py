@@ -61,7 +61,14 @@ from activities.responses import (
     plan_responses,
     tell_owners,
 )
-from activities.retention import close_retention, plan_retention, purge_batch, survey_holdings
+from activities.retention import (
+    close_retention,
+    note_prediction_purge,
+    plan_retention,
+    purge_batch,
+    submit_prediction_purge,
+    survey_holdings,
+)
 from activities.rollback import (
     close_rollback,
     note_releases,
@@ -121,6 +128,8 @@ ACTIVITIES = (
     survey_holdings,
     plan_retention,
     purge_batch,
+    submit_prediction_purge,
+    note_prediction_purge,
     close_retention,
     settle_cancelled,
     close_questions,

@@ -1,16 +1,20 @@
 """Retention: what there is, what of it may go, and its going. Nothing that anything refers to is ever purged."""
 
+import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 
+from activities.assets import register
 from activities.references import references
+from activities.sources import PREDICTION_PURGE
 from busbar.clients.approvals import Approvals
 from busbar.clients.audit import Audit
 from busbar.clients.machine_learning import Kept, MachineLearning
 from busbar.clients.machine_learning.assets import DELTA_VERSION
+from busbar.clients.machine_learning.jobs import job_output
 from busbar.clients.records import Records
 from busbar.clients.releases import Releases
 from busbar.clients.reports import Reports
@@ -18,6 +22,7 @@ from busbar.clients.repositories import Repository
 from busbar.codec import from_wire
 from busbar.domain import names
 from busbar.domain.errors import AccessDenied, NotFound, Rejected
+from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage
 from busbar.domain.references import roots
 from busbar.domain.release import Pin
@@ -37,14 +42,19 @@ from busbar.domain.retention import (
 )
 from busbar.domain.steps import (
     Fate,
+    JobRef,
+    PredictionPurge,
     PurgeBatch,
     RetentionReport,
     RetentionRun,
     RetentionSummary,
     Survey,
 )
+from busbar.domain.wording import counted, gist
+from busbar.settings import Settings
 
 REPORTS, SURVEYS, FATES = "retention", "retention-surveys", "retention-fates"
+PREDICTIONS = "retention-predictions"
 BATCH = 25
 _AT_ONCE = 8
 
@@ -54,6 +64,13 @@ class Surveyed:
     """What there is of a kind in a place."""
 
     holdings: tuple[Holding, ...]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A sentence on record."""
+
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -94,7 +111,7 @@ def plan_retention(
         found = _plan(request, records, releases, approvals, repository, reports)
         if request.shown:
             found = agreed(found, _report(request.shown, reports).plan)
-        report = RetentionReport(request, found, ended=not request.apply)
+        report = RetentionReport(request, found, ended=not request.apply, predictions=_predictions(request))
         reports.save(REPORTS, request.id, report)
     return RetentionSummary(report.plan.sentence, len(_batches(report)) if request.apply else 0)
 
@@ -121,18 +138,49 @@ def purge_batch(
     reports.save(FATES, f"{run.id}-{request.number}", Fates(tuple(fates)))
 
 
+def submit_prediction_purge(
+    request: RetentionRun, *, ml: MachineLearning, repository: Repository, settings: Settings
+) -> JobRef | None:
+    """Start the job that deletes old forecasts, unless it is there; None where a place is purged by itself."""
+    if request.predictions_before is None:
+        return None
+    name = names.prediction_purge(request.id)
+    ml.submit_prediction_purge(
+        name,
+        component=register((PREDICTION_PURGE,), request.commit, repository, ml)[0],
+        forecasts=settings.forecast_table,
+        before=request.predictions_before.isoformat(),
+        compute=request.training.compute,
+        tags={"orchestration_id": request.id},
+    )
+    return JobRef(Stage.DEV, name)
+
+
+def note_prediction_purge(request: PredictionPurge, *, ml: MachineLearning, reports: Reports) -> None:
+    """Write down what became of the old forecasts."""
+    run, state = request.run, request.state
+    said = f"forecasts were not purged: {request.problem}" if request.problem else ""
+    if state is not None and state.status is JobStatus.COMPLETED:
+        done = json.loads(ml.read_file(Stage.DEV, job_output(state.name, "report.json")))
+        said = f"{counted(int(done['rows']), 'row')} of forecasts issued before {done['before']} deleted"
+    elif state is not None:
+        said = f"forecasts were not purged: {gist(state.error) or f'job {state.name} {state.status}'}"
+    reports.save(PREDICTIONS, run.id, Told(said))
+
+
 def close_retention(request: RetentionRun, *, reports: Reports, audit: Audit) -> str:
     """Put the end on record, with each item's fate; the sentence of it."""
     report = _report(request.id, reports)
     if request.apply:
-        report = replace(report, fates=_fates(report, reports), ended=True)
+        predictions = from_wire(Told, _read(PREDICTIONS, request.id, reports)).sentence
+        report = replace(report, fates=_fates(report, reports), predictions=predictions, ended=True)
         reports.save(REPORTS, request.id, report)
     audit.append(
         id=f"{request.id}/ended",
         kind="purge" if request.apply else "retention",
         subject=request.place or "fleet",
         actor=request.actor,
-        sentence=f"{request.id}: {report.sentence}",
+        sentence="; ".join(filter(None, (f"{request.id}: {report.sentence}", report.predictions))),
         details={
             "report": f"/retention/{request.id}",
             "purged": sum(fate.purged for fate in report.fates),
@@ -154,6 +202,10 @@ def _plan(
     holdings = [one for kind, place in PLACES for one in _surveyed(run, kind, place, reports)]
     now = references(records, releases, approvals, repository)
     return plan(holdings, roots(now, holdings), run.now, run.place)
+
+
+def _predictions(run: RetentionRun) -> str:
+    return f"forecasts issued before {run.predictions_before} go, too" if run.predictions_before else ""
 
 
 def _models(request: Survey, ml: MachineLearning, releases: Releases) -> Iterable[Holding]:

@@ -17,6 +17,7 @@ COMPONENTS = "ml_components"
 ENVIRONMENT = "environments/sensor-forecasting-env.yaml"
 MERGE = "data/etl_merge/component.yaml"
 COMPARISON = "scoring/compare_environments/component.yaml"
+PREDICTION_PURGE = "data/purge_predictions/component.yaml"
 EVIDENCE = "evidence/evidence_notebook/component.yaml"
 MONITOR = "monitoring/monitor_circuits/component.yaml"
 

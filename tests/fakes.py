@@ -902,6 +902,19 @@ class FakeMachineLearning(_Fake):
         inputs = {"component": component, "release": release, "compute": compute}
         self._submit(Stage.DEV, name, tags, inputs)
 
+    def submit_prediction_purge(
+        self,
+        name: str,
+        *,
+        component: str,
+        forecasts: str,
+        before: str,
+        compute: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        inputs = {"component": component, "forecasts": forecasts, "before": before, "compute": compute}
+        self._submit(Stage.DEV, name, tags, inputs)
+
     def submit_monitoring(
         self,
         name: str,

@@ -37,9 +37,9 @@ def retention(
     place = stage.value if stage else ""
     shown = ask(lambda api: _ended(api, api.look_at_retention(place, by)), url, key)
     _show(shown, url)
-    if not apply or not shown.plan.purge:
+    if not apply or not (shown.plan.purge or shown.predictions):
         return
-    if not yes and not typer.confirm(f"Purge {len(shown.plan.purge)}?"):
+    if not yes and not typer.confirm("Purge that?"):
         raise refuse("nothing was purged")
     done = ask(lambda api: _ended(api, api.purge(shown.run.id, by)), url, key)
     found = table("stays", "where", "why")
@@ -48,7 +48,7 @@ def retention(
             found.add_row(_named(fate.item), f"{fate.item.kind}, {fate.item.place}", fate.sentence)
     if found.row_count:
         show(found, "")
-    say(f"{done.sentence} ({_page(done, url)})")
+    _say(done, url)
 
 
 def _show(report: RetentionReport, url: str) -> None:
@@ -59,7 +59,11 @@ def _show(report: RetentionReport, url: str) -> None:
         if len(rulings) > SHOWN:
             found.add_row(goes, f"… and {len(rulings) - SHOWN} more", "", _page(report, url))
     show(found, "nothing is older than it is kept")
-    say(f"{report.sentence} ({_page(report, url)})")
+    _say(report, url)
+
+
+def _say(report: RetentionReport, url: str) -> None:
+    say("; ".join(filter(None, (report.sentence, report.predictions))) + f" ({_page(report, url)})")
 
 
 def _cells(ruling: Ruling) -> tuple[str, str, str]:

@@ -21,6 +21,7 @@ _OWN_JOB = re.compile(
     rf"|score-(dev|test|prod)-\d{{4}}-\d\d-\d\d(-\d{{6}})?-{_CIRCUIT}(--candidate)?"
     r"|monitor-(dev|test|prod)-\d{4}-\d\d-\d\d(-\d+)+"
     r"|environment-\d+(-\d+)*-[0-9a-f]{12}(-\d+)?-trial-\d+"
+    r"|(purge-)?retention-\d{4}-\d\d-\d\d(T\d{4})?-forecasts"
     r"|[A-Za-z0-9-]+--bake\d+-a\d+-(candidate|champion)"
 )
 _LONGEST_NAME = 32  # of an endpoint
@@ -115,6 +116,11 @@ def retention_run(moment: datetime, *, weekly: bool = False) -> str:
 def purge_run(report: str) -> str:
     """The purge of what a report of retention showed: the same report is applied once."""
     return f"purge-{report}"
+
+
+def prediction_purge(run: str) -> str:
+    """The job that deletes old forecasts for a purge."""
+    return f"{run}-forecasts"
 
 
 def refresh_run(stage: Stage, due: datetime) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from busbar.domain import names
@@ -105,6 +105,12 @@ def days(terms: Mapping[Stage, RetentionPolicy], kind: Kind, place: str) -> int:
     """For how long something is kept. The registry serves test and prod: as long as either of them says."""
     stages = (Stage.TEST, Stage.PROD) if place == REGISTRY else (Stage(place),)
     return max(_days(terms.get(stage, RetentionPolicy()), kind) for stage in stages)
+
+
+def predictions_before(terms: Mapping[Stage, RetentionPolicy], now: datetime) -> date:
+    """Forecasts issued before this day (UTC) are purged: all stages' lie in one table, so the longest term holds."""
+    longest = max(terms.get(stage, RetentionPolicy()).predictions_days for stage in Stage)
+    return (now.astimezone(UTC) - timedelta(days=longest)).date()
 
 
 def agreed(found: RetentionPlan, shown: RetentionPlan) -> RetentionPlan:

@@ -1,6 +1,7 @@
 """Retention: a look at what may go, the purge of what a look showed, and their reports."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -8,8 +9,8 @@ from busbar import pages
 from busbar.clients.repositories import Repository
 from busbar.codec import from_wire, to_wire
 from busbar.domain import names
+from busbar.domain.circuits import Fleet
 from busbar.domain.errors import BadRequest, ConfigurationError, Conflict, NotFound
-from busbar.domain.policies import Policies, RetentionPolicy, Stage
 from busbar.domain.recovery import Standing
 from busbar.domain.retention import PLACES
 from busbar.domain.steps import RetentionReport, RetentionRun
@@ -47,9 +48,9 @@ def start(
 
 def look_weekly(orchestrations: Orchestrations, *, repository: Repository) -> str:
     """The timer's look at everything; it purges as well where `pipeline.yaml` says so. The run's id."""
-    policies, at = _policies(repository), _now()
-    id = names.retention_run(at, weekly=True)
-    run = RetentionRun(id, "timer", at.isoformat(), _terms(policies), apply=policies.retention.apply)
+    fleet, at = _fleet(repository), _now()
+    id, apply = names.retention_run(at, weekly=True), fleet.policies.retention.apply
+    run = replace(_run(id, "timer", at, fleet), apply=apply)
     orchestrations.start("retention", run.id, run)
     return run.id
 
@@ -92,7 +93,7 @@ def _look(fields: Mapping[str, Any], actor: str, repository: Repository) -> Rete
         raise BadRequest("stage", f"{place[:100]!r} is not one of {', '.join(places)}")
     at = _now()
     id = names.retention_run(at) + (f"-{place}" if place else "")
-    return RetentionRun(id, actor, at.isoformat(), _terms(_policies(repository)), place)
+    return replace(_run(id, actor, at, _fleet(repository)), place=place)
 
 
 def _purge(shown: str, actor: str, repository: Repository, reports: ReportReader) -> RetentionRun:
@@ -102,26 +103,27 @@ def _purge(shown: str, actor: str, repository: Repository, reports: ReportReader
         raise NotFound(f"there is no report {shown[:100]!r}: look first")
     if report.run.apply:
         raise Conflict(f"{shown} purged what it showed: look again")
-    terms = _terms(_policies(repository))
+    run = _run(names.purge_run(shown), actor, _now(), _fleet(repository))
+    return replace(run, place=report.run.place, apply=True, shown=shown)
+
+
+def _run(id: str, actor: str, at: datetime, fleet: Fleet) -> RetentionRun:
+    terms = {stage: policy.retention for stage, policy in fleet.policies.stages.items()}
     return RetentionRun(
-        names.purge_run(shown), actor, _now().isoformat(), terms, report.run.place, True, shown
+        id, actor, at.isoformat(), terms, commit=fleet.commit, training=fleet.policies.training
     )
 
 
-def _policies(repository: Repository) -> Policies:
+def _fleet(repository: Repository) -> Fleet:
     """As the default branch says; raises `NotFound` while nobody has pushed, `BadRequest` where it is wrong."""
     branch = repository.default_branch()
     head = repository.heads().get(branch)
     if head is None:
         raise NotFound(f"the fleet's repository has no branch {branch} yet: push its config/")
     try:
-        return fleet_at(repository, head).policies
+        return fleet_at(repository, head)
     except ConfigurationError as error:
         raise BadRequest("config", f"{branch} cannot be read, mend it first: {error}") from error
-
-
-def _terms(policies: Policies) -> dict[Stage, RetentionPolicy]:
-    return {stage: policy.retention for stage, policy in policies.stages.items()}
 
 
 def _report(id: str, reports: ReportReader) -> RetentionReport | None:

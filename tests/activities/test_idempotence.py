@@ -70,7 +70,14 @@ from activities.responses import (
     plan_responses,
     tell_owners,
 )
-from activities.retention import close_retention, plan_retention, purge_batch, survey_holdings
+from activities.retention import (
+    close_retention,
+    note_prediction_purge,
+    plan_retention,
+    purge_batch,
+    submit_prediction_purge,
+    survey_holdings,
+)
 from activities.rollback import (
     close_rollback,
     note_releases,
@@ -137,6 +144,7 @@ from busbar.domain.steps import (
     MonitoringRun,
     PartScoring,
     PlanRequest,
+    PredictionPurge,
     Promotion,
     PurgeBatch,
     Question,
@@ -188,7 +196,7 @@ from tests.fakes import NOON
 JOB = JobRef(Stage.DEV, pin().job)
 REGISTERED = EnvironmentRegistration(ENVIRONMENT, "1.1.0")
 DEPLOYMENT = CircuitDeployment(Stage.DEV, pin(), Policies())
-KEEPING = RetentionRun("retention-1", "operator", "2030-01-01T00:00:00+00:00")
+KEEPING = RetentionRun("retention-1", "operator", "2030-01-01T00:00:00+00:00", commit=COMMIT)
 PURGE = replace(KEEPING, id="purge-retention-1", apply=True, shown=KEEPING.id)
 ROLLBACK = RollbackRun("rollback-1", Scope.parse(Stage.DEV, "PLANT1"), "operator", "it drifts", NOON)
 SCORING = CircuitScoring(Stage.DEV, CIRC1, date(2025, 12, 9), TrainingPolicy(), "score-1")
@@ -477,6 +485,7 @@ def shown(bench: Bench) -> RetentionRun:
 
 def purged(bench: Bench) -> RetentionRun:
     bench.run(purge_batch, PurgeBatch(shown(bench), 0))
+    bench.run(note_prediction_purge, PredictionPurge(PURGE, problem="the cluster is gone"))
     return PURGE
 
 
@@ -519,6 +528,8 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     survey_holdings: lambda bench: Survey(KEEPING, Kind.MODEL, Stage.DEV),
     plan_retention: lambda bench: surveyed(bench, KEEPING),
     purge_batch: lambda bench: shown(bench) and PurgeBatch(PURGE, 0),
+    submit_prediction_purge: lambda bench: PURGE,
+    note_prediction_purge: lambda bench: PredictionPurge(PURGE, problem="the cluster is gone"),
     close_retention: lambda bench: purged(bench),
     settle_cancelled: cancelled,
     close_questions: cancelled,

@@ -8,8 +8,10 @@ import pytest
 from activities.retention import (
     BATCH,
     close_retention,
+    note_prediction_purge,
     plan_retention,
     purge_batch,
+    submit_prediction_purge,
     survey_holdings,
 )
 from busbar.codec import from_wire
@@ -23,13 +25,14 @@ from busbar.domain.records import Offer, RunRecord, RunStatus, ScoringRecord
 from busbar.domain.release import Pin
 from busbar.domain.release_record import Origin, ReleaseRecord
 from busbar.domain.retention import PLACES, REGISTRY, Item, Kind, data_asset, job, model
-from busbar.domain.steps import PurgeBatch, RetentionReport, RetentionRun, Survey
+from busbar.domain.steps import JobState, PredictionPurge, PurgeBatch, RetentionReport, RetentionRun, Survey
 from tests.activities.bench import CIRC1, COMMIT, RUN, Bench, pin, serving
+from tests.components import shipped_build
 from tests.fakes import NOON
 
 AT = datetime.fromisoformat(NOON) + timedelta(days=1000)
 TERMS = {stage: RetentionPolicy(30, 14, 60, 30) for stage in Stage}
-LOOK = RetentionRun("retention-1", "operator", AT.isoformat(), TERMS)
+LOOK = RetentionRun("retention-1", "operator", AT.isoformat(), TERMS, commit=COMMIT)
 PURGE = replace(LOOK, id="purge-retention-1", apply=True, shown=LOOK.id)
 
 
@@ -81,6 +84,19 @@ def purge(bench: Bench, run: RetentionRun = PURGE) -> RetentionReport:
         bench.run(survey_holdings, Survey(run, kind, place))
     for number in range(bench.run(plan_retention, run).batches):
         bench.run(purge_batch, PurgeBatch(run, number))
+    return closed(bench, run)
+
+
+def closed(bench: Bench, run: RetentionRun) -> RetentionReport:
+    """The job that deletes forecasts is done, too."""
+    job = bench.run(submit_prediction_purge, run)
+    if job is not None:
+        bench.ml.ended(Stage.DEV, job.name)
+        bench.ml.write_file(
+            Stage.DEV, f"jobs/{job.name}/report.json", b'{"rows": 1200, "before": "2028-08-05"}'
+        )
+    state = bench.ml.job(Stage.DEV, job.name) if job else None
+    bench.run(note_prediction_purge, PredictionPurge(run, state))
     bench.run(close_retention, run)
     return report(bench, run.id)
 
@@ -204,8 +220,7 @@ def test_what_comes_to_be_needed_while_it_is_purged_stays(bench: Bench):
     assert bench.run(plan_retention, PURGE).batches == 1
     opened(bench)
     bench.run(purge_batch, PurgeBatch(PURGE, 0))
-    bench.run(close_retention, PURGE)
-    done = report(bench, PURGE.id)
+    done = closed(bench, PURGE)
     assert bench.ml.archived == set()
     assert done.sentence == "nothing purged, 4 stayed"
 
@@ -222,7 +237,11 @@ def test_a_purge_deletes_files_and_archives_and_says_what_became_of_each(bench: 
         ("data", "dev", "PLANT1_CIRC1", "2025-06-01"),
     }
     left = {path for _, path in bench.ml.files}
-    assert left == {f"jobs/{SECOND.job}/metrics.json", "mltable/PLANT1_CIRC1/2025-07-01/delta-3/MLTable"}
+    assert left == {
+        f"jobs/{SECOND.job}/metrics.json",
+        "mltable/PLANT1_CIRC1/2025-07-01/delta-3/MLTable",
+        "jobs/purge-retention-1-forecasts/report.json",
+    }
     entry = bench.audit.entries()[-1]
     assert (entry.kind, entry.actor, entry.details) == (
         "purge", "operator", {"report": "/retention/purge-retention-1", "purged": 4, "stayed": 0},
@@ -274,6 +293,59 @@ def test_a_purge_of_many_goes_in_batches(bench: Bench):
     done = purge(bench)
     gone = [fate.item.name for fate in done.fates if fate.purged and fate.item.place == Stage.TEST]
     assert sorted(gone) == sorted(jobs[:-1])
+
+
+# --- forecasts --------------------------------------------------------------------------------------------
+
+
+def test_forecasts_go_by_a_job_that_is_told_the_longest_term_of_the_stages(bench: Bench):
+    terms = {
+        Stage.TEST: RetentionPolicy(predictions_days=90),
+        Stage.PROD: RetentionPolicy(predictions_days=180),
+    }
+    run = replace(PURGE, terms=terms, at="2026-06-30T04:30:00+00:00")
+    name = bench.run(submit_prediction_purge, run).name
+    job = bench.ml.jobs[Stage.DEV, name]
+    assert job.inputs == {
+        "component": f"purge_predictions:{shipped_build('data/purge_predictions')}",
+        "forecasts": "abfss://predictions@account.dfs.core.windows.net/forecasts",
+        "before": "2026-01-01",
+        "compute": "training-cluster",
+    }
+    assert job.state.tags == {"orchestration_id": PURGE.id}
+    assert names.own_job(names.prediction_purge(names.purge_run(names.retention_run(AT))))
+
+
+def test_a_look_says_which_forecasts_go_and_a_purge_how_many_went(bench: Bench):
+    assert look(bench).predictions == "forecasts issued before 2028-08-05 go, too"
+    assert purge(bench).predictions == "1200 rows of forecasts issued before 2028-08-05 deleted"
+    assert "1200 rows of forecasts" in bench.audit.entries()[-1].sentence
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (PredictionPurge(PURGE, problem="the component is missing"), "the component is missing"),
+        (PredictionPurge(PURGE, JobState("j", JobStatus.FAILED, "out of memory")), "out of memory"),
+        (PredictionPurge(PURGE, JobState("j", JobStatus.CANCELED)), "job j canceled"),
+    ],
+)
+def test_forecasts_that_were_not_purged_are_told_with_the_reason(
+    bench: Bench, found: PredictionPurge, said: str
+):
+    look(bench)
+    bench.run(note_prediction_purge, found)
+    for kind, place in PLACES:
+        bench.run(survey_holdings, Survey(PURGE, kind, place))
+    bench.run(plan_retention, PURGE)
+    bench.run(purge_batch, PurgeBatch(PURGE, 0))
+    bench.run(close_retention, PURGE)
+    assert report(bench, PURGE.id).predictions == f"forecasts were not purged: {said}"
+
+
+def test_a_place_by_itself_has_no_forecasts(bench: Bench):
+    assert bench.run(submit_prediction_purge, replace(PURGE, place=REGISTRY)) is None
+    assert look(bench, replace(LOOK, place=REGISTRY)).predictions == ""
 
 
 # --- what was purged is as good as never made -------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 from activities.retention import (
     REPORTS,
     close_retention,
+    note_prediction_purge,
     plan_retention,
     purge_batch,
     survey_holdings,
@@ -30,7 +31,7 @@ from busbar.domain.policies import RetentionPolicy, Stage
 from busbar.domain.records import DeploymentRecord, Served
 from busbar.domain.release import Pin
 from busbar.domain.retention import PLACES, REGISTRY, Item, RetentionPlan, pinned
-from busbar.domain.steps import PurgeBatch, RetentionReport, RetentionRun, Survey
+from busbar.domain.steps import PredictionPurge, PurgeBatch, RetentionReport, RetentionRun, Survey
 from tests.activities.bench import METRICS, repository
 from tests.azure import LocalAzure
 from tests.clients.test_machine_learning import Fleet, eventually
@@ -91,6 +92,7 @@ class World:
         clients = self.given("ml", "records", "releases", "approvals", "repository", "reports")
         for _ in range(2):  # as after a process that died before it could say that it was done
             purge_batch(PurgeBatch(run, 0), **clients)
+        note_prediction_purge(PredictionPurge(run, problem="there are none"), **self.given("ml", "reports"))
         close_retention(run, **self.given("reports", "audit"))
         return self.report(run)
 
@@ -140,7 +142,9 @@ def test_a_deployed_model_survives_and_an_old_one_that_nothing_refers_to_is_put_
     versions = {one.version for one in world.ml.models(Stage.DEV, names.model(world.key))}
     assert versions == {"1", "2"}  # archived ones too: no version is ever given twice
     assert world.ml.model_in_registry(deployed.model_name, "2")
-    assert world.audit.entries()[-1].sentence.endswith("2 models, 1 job, 1 data asset purged")
+    assert world.audit.entries()[-1].sentence.endswith(
+        "2 models, 1 job, 1 data asset purged; forecasts were not purged: there are none"
+    )
 
 
 def test_what_is_not_there_can_be_put_away(local_azure: LocalAzure):

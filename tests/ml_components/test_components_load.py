@@ -31,6 +31,7 @@ def test_all_components_are_there() -> None:
     assert {_name(file) for file in FILES} == {
         "etl_merge", "train_lstm", "evaluate_model", "training_pipeline", "batch_score", "scoring_pipeline",
         "online_score", "validate_predictions", "calculate_metrics", "detect_drift", "evidence_notebook",
+        "purge_predictions",
         "compare_environments", "monitor_circuits",
     }  # fmt: skip
 

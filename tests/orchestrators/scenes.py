@@ -339,6 +339,8 @@ def purge(bench: Bench) -> Sequence[Start]:
     for number in range(30):
         bench.job(f"score-test-2025-01-01-{number:06}-PLANT1-CIRC1", JobStatus.COMPLETED, Stage.TEST)
     bench.records.save_deployment(serving(CIRC1, Stage.PROD, "2"))
+    report = b'{"rows": 7, "before": "2028-08-05"}'
+    bench.ml.write_file(Stage.DEV, f"jobs/{LOOK.id}-forecasts/report.json", report)
     return [Start(retention, LOOK.id, replace(LOOK, apply=True))]
 
 

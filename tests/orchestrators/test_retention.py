@@ -11,7 +11,7 @@ from busbar.codec import from_wire
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage as Place
 from busbar.domain.retention import Kind
-from busbar.domain.steps import PurgeBatch, RetentionReport, RetentionRun
+from busbar.domain.steps import JobRef, JobState, PurgeBatch, RetentionReport, RetentionRun
 from orchestrators.retention import retention
 from tests.activities.bench import Bench
 from tests.activities.test_retention import FIRST, LOOK, PURGE, SECOND, opened, parts, trained
@@ -35,8 +35,16 @@ def old_fleet(jobs: int = 60) -> Bench:
     return made
 
 
-def world(bench: Bench) -> World:
-    return World([bench.bound(activity) for activity in ACTIVITIES])
+def look_at_job(request: JobRef) -> JobState:
+    """Jobs are done as soon as somebody looks."""
+    return JobState(request.name, JobStatus.COMPLETED)
+
+
+def world(bench: Bench, *others: Callable[[Any], Any]) -> World:
+    for run in (LOOK, PURGE):
+        report = b'{"rows": 7, "before": "2028-08-05"}'
+        bench.ml.write_file(Place.DEV, f"jobs/{run.id}-forecasts/report.json", report)
+    return World([*(bench.bound(activity) for activity in ACTIVITIES), look_at_job, *others])
 
 
 def run(play: Play, world: World, *requests: RetentionRun) -> list[str]:
@@ -56,8 +64,8 @@ def report(bench: Bench, id: str) -> RetentionReport:
 
 
 def test_a_look_reports_and_touches_nothing(play: Play, bench: Bench):
-    before = bench.snapshot()["ml"]
-    said = run(play, world(bench), LOOK)
+    played, before = world(bench), bench.snapshot()["ml"]
+    said = run(play, played, LOOK)
     assert said == ["4 models, 62 jobs, 2 data assets to purge; 0 kept although old, 0 young enough"]
     assert bench.snapshot()["ml"] == before
     assert report(bench, LOOK.id).ended
@@ -70,6 +78,24 @@ def test_what_was_shown_is_purged(play: Play, bench: Bench):
     assert [entry.kind for entry in bench.audit.entries()] == ["retention", "purge"]
 
 
+def test_old_forecasts_are_deleted_by_a_job(play: Play, bench: Bench):
+    run(play, world(bench), LOOK, PURGE)
+    assert (Place.DEV, f"{PURGE.id}-forecasts") in bench.ml.jobs
+    assert (Place.DEV, f"{LOOK.id}-forecasts") not in bench.ml.jobs
+    assert report(bench, PURGE.id).predictions == "7 rows of forecasts issued before 2028-08-05 deleted"
+
+
+def test_a_fleet_without_the_component_keeps_its_forecasts_and_purges_the_rest(play: Play, bench: Bench):
+    component = "ml_components/data/purge_predictions/component.yaml"
+    commit = bench.commit({component: None}).commit
+    said = run(play, world(bench), LOOK, replace(PURGE, commit=commit))
+    assert said[1] == "4 models, 62 jobs, 2 data assets purged"
+    assert (
+        f"forecasts were not purged: ConfigurationError: {component} is missing"
+        in report(bench, PURGE.id).predictions
+    )
+
+
 def test_models_go_before_what_they_need(play: Play, bench: Bench):
     run(play, world(bench), LOOK, PURGE)
     kinds = [fate.item.kind for fate in report(bench, PURGE.id).fates]
@@ -79,7 +105,6 @@ def test_models_go_before_what_they_need(play: Play, bench: Bench):
 def test_a_release_set_that_is_opened_in_the_middle_keeps_its_models(play: Play):
     """The second of four batches finds a release set that was not there when the purge began."""
     bench = old_fleet()
-    played = world(bench)
     real = bench.bound(next(one for one in ACTIVITIES if one.__name__ == "purge_batch"))
 
     def purge_batch(request: PurgeBatch) -> None:
@@ -87,8 +112,7 @@ def test_a_release_set_that_is_opened_in_the_middle_keeps_its_models(play: Play)
             opened(bench)  # of FIRST, whose data asset has not gone yet
         real(request)
 
-    played = World([*(bench.bound(activity) for activity in ACTIVITIES), purge_batch])
-    run(play, played, LOOK, PURGE)
+    run(play, world(bench, purge_batch), LOOK, PURGE)
     stayed = {fate.item for fate in report(bench, PURGE.id).fates if not fate.purged}
     assert stayed == {item for item in parts(FIRST) if item.kind is Kind.DATA_ASSET}
 

@@ -41,6 +41,38 @@ class Checks(Jobs):
 
         self._submit(name, tags, build)
 
+    def submit_prediction_purge(
+        self,
+        name: str,
+        *,
+        component: str,
+        forecasts: str,
+        before: str,
+        compute: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        """Start the deletion of old forecasts in dev, unless a job of that name is there.
+
+        `component` is `name:version`, `forecasts` an `abfss://` address, `before` a day (YYYY-MM-DD). The output lands
+        in `jobs/<name>/report.json`.
+        """
+        from azure.ai.ml import Output
+        from azure.ai.ml.dsl import pipeline
+
+        def build() -> "Job":
+            purge: Any = self._client(Stage.DEV).components.get(*split_version(component))
+
+            def purging() -> dict[str, Any]:  # the SDK cannot submit a registered command by itself
+                return {"report": purge(forecasts=forecasts, before=before).outputs.report}
+
+            job: Any = pipeline(purging)()
+            job.name, job.display_name, job.experiment_name = name, name, "retention"
+            job.settings.default_compute, job.tags = compute, dict(tags)
+            job.outputs.report = Output(type="uri_file", path=datastore_uri(job_output(name, "report.json")))
+            return job
+
+        self._submit(name, tags, build)
+
     def submit_monitoring(
         self,
         name: str,

@@ -56,6 +56,7 @@ from busbar.domain.steps.releases import (
 )
 from busbar.domain.steps.retention import (
     Fate,
+    PredictionPurge,
     PurgeBatch,
     PurgeBatches,
     RetentionReport,
@@ -166,6 +167,7 @@ __all__ = [
     "MoveBatch",
     "PartScoring",
     "PlanRequest",
+    "PredictionPurge",
     "Promotion",
     "PurgeBatch",
     "PurgeBatches",

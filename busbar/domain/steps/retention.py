@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
-from busbar.domain.policies import RetentionPolicy, Stage
-from busbar.domain.retention import Item, Kind, RetentionPlan, of_each_kind
+from busbar.domain.policies import RetentionPolicy, Stage, TrainingPolicy
+from busbar.domain.retention import Item, Kind, RetentionPlan, of_each_kind, predictions_before
+from busbar.domain.steps.training import JobState
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,8 @@ class RetentionRun:
     """Look at all places, with a `place` rule on that one alone; with `apply` purge what the plan says.
 
     `shown` is the report that somebody saw before: then only what it says as well is purged. `at` (ISO 8601, UTC) is
-    the moment from which ages count, `terms` for how many days each stage keeps what.
+    the moment from which ages count, `terms` for how many days each stage keeps what. Old forecasts are deleted by a
+    job of the `commit`'s component, by the limits of `training`.
     """
 
     id: str
@@ -23,6 +25,13 @@ class RetentionRun:
     place: str = ""
     apply: bool = False
     shown: str = ""
+    commit: str = ""
+    training: TrainingPolicy = field(default_factory=TrainingPolicy)
+
+    @property
+    def predictions_before(self) -> date | None:
+        """Forecasts issued before this day go; None where a place is looked at by itself: they lie in none."""
+        return None if self.place else predictions_before(self.terms, self.now)
 
     @property
     def now(self) -> datetime:
@@ -64,6 +73,15 @@ class RetentionSummary:
 
 
 @dataclass(frozen=True)
+class PredictionPurge:
+    """What became of the old forecasts: how their job ended, or why there was none."""
+
+    run: RetentionRun
+    state: JobState | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Fate:
     """What became of an item that was to be purged, in a sentence."""
 
@@ -74,12 +92,16 @@ class Fate:
 
 @dataclass(frozen=True)
 class RetentionReport:
-    """What goes, what stays and why; of a purge, once it has ended, each item's fate."""
+    """What goes, what stays and why; of a purge, once it has ended, each item's fate.
+
+    `predictions` says in a sentence which forecasts go, or went.
+    """
 
     run: RetentionRun
     plan: RetentionPlan
     fates: tuple[Fate, ...] = ()
     ended: bool = False
+    predictions: str = ""
 
     @property
     def sentence(self) -> str:
