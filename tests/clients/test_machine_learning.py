@@ -65,6 +65,8 @@ class Fleet:
         self._training_components()
         self._scoring_components()
         self._merge_component()
+        self.purge = unique("purge_")
+        self._purge_component()
         self._notebook_component()
         self._comparison_component()
 
@@ -207,6 +209,30 @@ command: >-
 """,
         )
         self.ml.create_component(Stage.DEV, file, "m1")
+
+    def _purge_component(self) -> None:
+        code = """
+import pathlib, sys
+forecasts, before, report = sys.argv[1:]
+pathlib.Path(report).write_text(repr((forecasts, before)))
+"""
+        write(self.folder / "data" / "purge" / "src" / "purge.py", code)
+        file = write(
+            self.folder / "data" / "purge" / "component.yaml",
+            f"""type: command
+name: {self.purge}
+version: "1.0.0"
+environment: azureml:{self.environment}:1.0.0
+code: ./src
+inputs:
+  forecasts: {{type: string}}
+  before: {{type: string}}
+outputs:
+  report: {{type: uri_file}}
+command: python purge.py ${{{{inputs.forecasts}}}} ${{{{inputs.before}}}} ${{{{outputs.report}}}}
+""",
+        )
+        self.ml.create_component(Stage.DEV, file, "d1")
 
     def _notebook_component(self) -> None:
         code = """
@@ -457,6 +483,21 @@ def test_a_merge_runs(fleet: Fleet):
     state = fleet.ml.job(Stage.DEV, job)
     assert state is not None
     assert state.tags["orchestration_id"] == "merge"
+
+
+def test_old_forecasts_are_purged_by_a_job(fleet: Fleet):
+    job, table = unique("purge-"), "abfss://predictions@account.dfs.core.windows.net/forecasts"
+    for _ in range(2):
+        fleet.ml.submit_prediction_purge(
+            job,
+            component=f"{fleet.purge}:1.0.0",
+            forecasts=table,
+            before="2026-01-01",
+            compute="training-cluster",
+            tags={"orchestration_id": "purge"},
+        )
+    assert fleet.finished(job) is JobStatus.COMPLETED
+    assert fleet.ml.read_file(Stage.DEV, f"jobs/{job}/report.json") == f"('{table}', '2026-01-01')".encode()
 
 
 def test_an_evidence_notebook_is_made(fleet: Fleet):

@@ -72,6 +72,7 @@ def test_a_look_takes_its_days_from_the_default_branch(hub: Hub):
         Stage.PROD: RetentionPolicy(365, 90, 730, 180),
     }
     assert (run.apply, run.shown, run.place, run.actor) == (False, "", "", "operator")
+    assert (run.commit, run.training.compute) == (COMMIT, "training-cluster")
 
 
 def test_a_look_at_one_place_says_so(hub: Hub):
@@ -156,6 +157,13 @@ def test_the_page_shows_the_last_report_and_leads_to_the_others():
     assert "archived" in said
     for id in (older.run.id, LOOK.id):
         assert f'href="/retention/{id}"' in reply.body
+
+
+def test_the_page_tells_of_forecasts():
+    report = RetentionReport(LOOK, PLAN, ended=True, predictions="forecasts issued before 2025-06-12 go, too")
+    assert "Forecasts issued before 2025-06-12 go, too." in squeezed(
+        retention.page(reports=reported(report)).body
+    )
 
 
 def test_the_page_of_a_look_says_that_nothing_was_touched():
