@@ -24,7 +24,7 @@ from busbar.domain.drift_plan import (
     Seen,
     plan,
 )
-from busbar.domain.errors import NotFound
+from busbar.domain.errors import NotFound, Rejected
 from busbar.domain.events import DriftDetected, EventType
 from busbar.domain.policies import GateName, Stage
 from busbar.domain.steps import DriftResponding, IncidentEnd, Question
@@ -57,19 +57,26 @@ def plan_responses(request: DriftResponding, *, drifts: Drifts, audit: Audit) ->
 
 def tell_owners(
     request: DriftResponding, *, drifts: Drifts, repository: Repository, mail: Mail, settings: Settings
-) -> None:
-    """Mail each owner what is new about their circuits, once a run; what was so the day before is no news."""
+) -> tuple[str, ...]:
+    """Mail each owner what is new about their circuits, once a run; what was so the day before is no news.
+
+    Gives back who was not reached, and why: an address that the service refuses keeps nobody else from knowing.
+    """
     from busbar import notify
 
     run, made = request.run, drifts.plan(request.run.id)
     if made is None:
         raise NotFound(f"{run.id} has decided nothing yet")
     fleet = fleet_at(repository, request.plan.commit)
-    news = _news(made, run.stage, run.day.isoformat(), drifts)
+    news, refused = _news(made, run.stage, run.day.isoformat(), drifts), list[str]()
     for person, told in _by_owner(news, fleet).items():
         letter = notify.drift_mail(run.stage, run.day.isoformat(), tuple(told), settings.public_url)
         operation = f"drift/{run.id}/{person.object_id}"
-        mail.send(person.mail, letter.subject, letter.html, letter.text, operation_id=operation)
+        try:
+            mail.send(person.mail, letter.subject, letter.html, letter.text, operation_id=operation)
+        except Rejected as refusal:
+            refused.append(f"{person.login}: {refusal}")
+    return tuple(refused)
 
 
 def announce_drift(request: Stage, *, drifts: Drifts, events: Events) -> tuple[str, ...]:

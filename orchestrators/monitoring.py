@@ -37,7 +37,7 @@ def score_days(ctx: Context, request: DailyRun) -> Steps[str]:
 
 
 def monitor_stage(ctx: Context, request: MonitoringRun) -> Steps[str]:
-    """Look at every circuit that the stage serves; then decide once, tell owners, and announce what to ask."""
+    """Look at every circuit that the stage serves; then decide once, announce what to ask, and tell owners."""
     plan = yield from call(ctx, plan_monitoring, request)
     if plan.problem:
         return plan.problem
@@ -51,9 +51,9 @@ def monitor_stage(ctx: Context, request: MonitoringRun) -> Steps[str]:
         return f"{request.day} was looked at; nobody is asked about a day that is past"
     responding = DriftResponding(request, plan)
     sentence = yield from call(ctx, plan_responses, responding)
-    yield from call(ctx, tell_owners, responding)
     yield from call(ctx, announce_drift, request.stage)
-    return sentence
+    refused = yield from call(ctx, tell_owners, responding)
+    return "; not reached: ".join([sentence, *([", ".join(refused)] if refused else [])])
 
 
 def monitor_circuits(ctx: Context, request: MonitoringChunk) -> Steps[None]:

@@ -123,5 +123,10 @@ def mail_drift(stage: Stage, day: str, told: Sequence[str], board_url: str) -> L
     """Tells an owner what is new about their circuits on a day, a sentence each."""
     more = f", and {len(told) - 1} more" if len(told) > 1 else ""
     return _letter(
-        "drift", f"{told[0]}{more}", stage=stage, day=day, told=told, link=f"{board_url.rstrip('/')}/drift"
+        "drift",
+        f"{told[0]}{more}",
+        stage=stage,
+        day=day,
+        told=told,
+        link=f"{board_url.rstrip('/')}/drift?stage={stage}",
     )

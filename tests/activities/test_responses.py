@@ -11,10 +11,11 @@ from busbar.domain.approval import ApprovalRequest
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.drift import CircuitDrift, DriftRecord, DriftVerdict, remembered
 from busbar.domain.drift_plan import Incident, IncidentStatus
+from busbar.domain.errors import Rejected
 from busbar.domain.events import DriftDetected, EventType
 from busbar.domain.policies import GateName, Stage
 from busbar.domain.steps import DriftResponding, IncidentEnd, MonitoringPlan, MonitoringRun
-from tests.activities.bench import CIRC1, CIRC2, CIRC3, COMMIT, Bench
+from tests.activities.bench import CIRC1, CIRC2, CIRC3, COMMIT, SETTINGS, Bench
 from tests.fakes import NOON
 
 DAY = "2025-12-09"
@@ -114,6 +115,7 @@ def test_owners_are_told_what_is_new_in_one_mail_each(bench: Bench):
     assert owner.subject.startswith("[Busbar] PLANT1/CIRC1: data quality")
     assert owner.subject.endswith(", and 1 more")
     assert "a retrain is asked for" in mails["senior-engineer@example.com"].text
+    assert f"{SETTINGS.public_url}/drift?stage=prod" in owner.text
 
 
 def test_what_was_so_the_day_before_is_no_news(bench: Bench):
@@ -122,6 +124,23 @@ def test_what_was_so_the_day_before_is_no_news(bench: Bench):
         judged(bench, CIRC2, DriftVerdict.SOUND, day=day, forecasts="flat")
     bench.run(tell_owners, decided(bench, CIRC1, CIRC2))
     assert bench.mail.sent == {}
+
+
+def test_an_address_that_is_refused_keeps_nobody_else_from_knowing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    send = bench.mail.send
+
+    def picky(to: str, subject: str, html: str, text: str, *, operation_id: str) -> None:
+        if to.startswith("data-scientist"):
+            raise Rejected("no such mailbox")
+        send(to, subject, html, text, operation_id=operation_id)
+
+    monkeypatch.setattr(bench.mail, "send", picky)
+    judged(bench, CIRC1)
+    judged(bench, OTHER)
+    assert bench.run(tell_owners, decided(bench, CIRC1, OTHER)) == ("data-scientist: no such mailbox",)
+    assert [sent.to for sent in bench.mail.sent.values()] == ["senior-engineer@example.com"]
 
 
 def test_a_circuit_without_an_owner_is_of_those_who_decide(bench: Bench):

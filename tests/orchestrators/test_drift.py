@@ -80,7 +80,8 @@ class Looker:
         def plan_responses(request: DriftResponding) -> str:
             return "3 circuits judged"
 
-        def tell_owners(request: DriftResponding) -> None: ...
+        def tell_owners(request: DriftResponding) -> tuple[str, ...]:
+            return ()
 
         def announce_drift(request: Place) -> tuple[str, ...]:
             return ()
@@ -106,9 +107,18 @@ def test_every_chunk_is_looked_at_by_a_job_then_it_is_decided_once(play: Callabl
     assert sorted(one.job for one in world.asked("submit_monitoring")) == [f"{RUN.id}-1", f"{RUN.id}-2"]
     order = [name for name, _ in world.calls if name not in ("look_at_job", "submit_monitoring")]
     assert order[0] == "plan_monitoring"
-    assert order[1:] == [*["record_judged"] * 2, "plan_responses", "tell_owners", "announce_drift"]
+    assert order[1:] == [*["record_judged"] * 2, "plan_responses", "announce_drift", "tell_owners"]
     (responding,) = world.asked("plan_responses")
     assert responding.plan.chunks == ((FIRST, SECOND), (THIRD,))
+
+
+def test_who_was_not_reached_is_told(play: Callable[..., Any]):
+    def tell_owners(request: DriftResponding) -> tuple[str, ...]:
+        return ("a: refused", "b: refused")
+
+    assert look(play, Looker().world(tell_owners)) == (
+        "3 circuits judged; not reached: a: refused, b: refused"
+    )
 
 
 def test_so_many_jobs_at_once_and_no_more(play: Callable[..., Any]):
