@@ -49,6 +49,11 @@ def scored(
 
 
 @pytest.fixture(scope="session")
+def looked(stack: Stack, fleet: Fleet, scored: steps.Scored) -> steps.Looked:
+    return steps.look(stack, fleet)
+
+
+@pytest.fixture(scope="session")
 def refused(stack: Stack, fleet: Fleet, trained: steps.Trained) -> steps.Refused:
     return steps.refuse(stack, fleet, files_with_mistakes(fleet.files))
 

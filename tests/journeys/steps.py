@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from busbar.api import Snapshot
+from busbar.api import DriftState, Snapshot
 from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName, Stage
@@ -126,6 +126,21 @@ def score_twice(stack: Stack, fleet: Fleet, folder: Path) -> Scored:
         outcomes.append(stack.finished(stack.api.score(Stage.PROD, day)))
         rows.append(_forecasts(stack, folder / copy))
     return Scored(outcomes, rows)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A look at the day that was scored: what the run says of it, and what is on record after it."""
+
+    said: str
+    state: DriftState
+
+
+def look(stack: Stack, fleet: Fleet) -> Looked:
+    """The same day's forecasts checked, errors measured and drift judged, by the components themselves."""
+    day = fleet.plants[0].cutoff_date.isoformat()
+    said = stack.finished(stack.api.look(Stage.PROD, day))
+    return Looked(said, stack.api.drift(Stage.PROD))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 All in one file, so that one worker runs it (`--dist loadfile`) and one stack is started.
 """
 
+import html
 import json
 import math
 from collections import Counter
@@ -22,7 +23,7 @@ from tests.journeys import events, people
 from tests.journeys.fleet import CIRCUITS, FIRST, KEYS, SECOND, SENSORS, Fleet
 from tests.journeys.mistakes import MISTAKES, STALE_COMPONENT, TRAIN_LSTM
 from tests.journeys.stack import ROOT, Stack
-from tests.journeys.steps import Approved, Refused, Resumed, Scored, Trained
+from tests.journeys.steps import Approved, Looked, Refused, Resumed, Scored, Trained
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -164,6 +165,20 @@ def test_forecasts_are_written_once(scored: Scored, approved: Approved) -> None:
     assert _identities(again) == _identities(first)
     assert len(again) == len(first)
     assert [[one["done"] for one in outcomes] for outcomes in scored.outcomes] == [[True, True]] * 2
+
+
+def test_what_prod_serves_is_looked_at(stack: Stack, looked: Looked) -> None:
+    assert (
+        looked.said == "2 circuits judged: 2 not judged"
+    )  # by five weeks of readings no drift can be judged
+    for record in looked.state.circuits:
+        assert "days of readings before its cutoff date; judging drift needs 56" in record.judged.sentence
+        page = f"/circuits/{record.key}/drift"
+        assert record.judged.reason in html.unescape(stack.functions.get(page).raise_for_status().text)
+        plot = stack.functions.get(f"{page}/plot", params={"stage": "prod", "day": record.judged.day})
+        assert b"<svg" in plot.raise_for_status().content
+    assert [record.key for record in looked.state.circuits] == list(KEYS)
+    assert not any("score first" in record.judged.forecasts for record in looked.state.circuits)
 
 
 def test_the_board_shows_it(stack: Stack, scored: Scored) -> None:
