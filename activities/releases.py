@@ -113,8 +113,12 @@ def _open(release: ReleaseSet, origin: Origin, releases: Releases, audit: Audit)
 
 
 def _source(record: ReleaseRecord) -> str:
-    named = {Origin.TRAINING: f"training run {record.run}", Origin.HAND: "models by hand"}
-    return named.get(record.origin, "what test runs")
+    return {
+        Origin.TRAINING: f"training run {record.run}",
+        Origin.HAND: "models by hand",
+        Origin.TEST: "what test runs",
+        Origin.ENVIRONMENT: "what is deployed, for another environment",
+    }[record.origin]
 
 
 def _record(id: str, releases: Releases) -> ReleaseRecord:

@@ -10,8 +10,11 @@ from activities.environments import (
     update_question,
 )
 from activities.plan import read_fleet
+from activities.releases import end_release, note_visit, open_release
 from busbar.domain import names
+from busbar.domain.approval import Outcome
 from busbar.domain.environments import STAGES, Compatibility, EnvironmentStatus, objection, summary
+from busbar.domain.release_record import Origin, Place, ReleaseStatus
 from busbar.domain.steps import (
     EnvironmentEnd,
     EnvironmentNote,
@@ -20,13 +23,18 @@ from busbar.domain.steps import (
     EnvironmentRun,
     EnvironmentUpdate,
     JobWait,
+    Journey,
+    JourneyEnd,
     Promotion,
     Release,
+    ReleaseEnd,
     StageDeployment,
     StageQuestion,
     StageUpdate,
     TrialBatch,
     TriedBatch,
+    Visit,
+    Visited,
 )
 from busbar.wire import Context, StepFailed, Steps, call, child, children
 from orchestrators.approval import ask
@@ -78,25 +86,40 @@ def _release(ctx: Context, update: EnvironmentUpdate, plan: EnvironmentPlan) -> 
         if release is None:
             continue
         yield from _note(ctx, update, EnvironmentStatus.WAITING, "; ".join(said), matrix)
+        yield from call(ctx, open_release, Journey(release, Origin.ENVIRONMENT))
         question = StageQuestion(update, stage, release, said[0])
-        verdict = yield from ask(ctx, (yield from call(ctx, update_question, question)))
-        release = release.less(verdict.excluded)
-        against = verdict.sentence
-        if verdict.approved:
-            against = objection(stage, release.kept, plan.update, matrix)
-        if against:
-            said.append(f"{stage} stays as it is: {against}")
-            return (yield from _end(ctx, update, EnvironmentStatus.REJECTED, "; ".join(said), matrix))
-        if not shared:
-            yield from _share(ctx, update, release)
-            shared = True
-        deployment = StageDeployment(stage, release, approved=verdict.sentence)
-        run = names.deployment_run(stage, release.id)
-        promotion: Promotion = yield from child(ctx, deploy_release, deployment, run)
-        said.append(promotion.sentence)
+        try:
+            promotion = yield from _move(ctx, plan, question, matrix, share=not shared)
+        except StepFailed as failure:
+            yield from _close(ctx, release, JourneyEnd(ReleaseStatus.FAILED, f"it broke off: {failure}"))
+            raise
+        ended = ReleaseStatus.of(promotion.done, promotion.outcome)
+        yield from _close(ctx, release, JourneyEnd(ended, promotion.sentence))
+        shared, said = True, [*said, promotion.sentence]
         if not promotion.done:
-            return (yield from _end(ctx, update, EnvironmentStatus.FAILED, "; ".join(said), matrix))
+            status = EnvironmentStatus.FAILED if ended is ReleaseStatus.FAILED else EnvironmentStatus.REJECTED
+            return (yield from _end(ctx, update, status, "; ".join(said), matrix))
     return (yield from _end(ctx, update, EnvironmentStatus.RELEASED, "; ".join(said), matrix))
+
+
+def _move(
+    ctx: Context, plan: EnvironmentPlan, question: StageQuestion, matrix: Matrix, *, share: bool
+) -> Steps[Promotion]:
+    """Ask for a stage, and move it there, less what the approvers left out."""
+    stage, release, update = question.stage, question.release, question.update
+    verdict = yield from ask(ctx, (yield from call(ctx, update_question, question)))
+    release = release.less(verdict.excluded)
+    if not verdict.approved:
+        return Promotion(False, f"{stage} stays as it is: {verdict.sentence}", outcome=verdict.outcome)
+    if against := objection(stage, release.kept, plan.update, matrix):
+        return Promotion(False, f"{stage} stays as it is: {against}", outcome=Outcome.REJECTED)
+    if share:
+        yield from _share(ctx, update, release)
+    deployment = StageDeployment(stage, release, approved=verdict.sentence)
+    run = names.deployment_run(stage, release.id)
+    promotion = yield from child(ctx, deploy_release, deployment, run)
+    yield from call(ctx, note_visit, Visited(Visit(Place(stage), release), promotion))
+    return promotion
 
 
 def _try_all(ctx: Context, update: EnvironmentUpdate, plan: EnvironmentPlan) -> Steps[Matrix]:
@@ -137,6 +160,10 @@ def _note(
 ) -> Steps[None]:
     ctx.set_custom_status(sentence)
     yield from call(ctx, note_environment, EnvironmentNote(update, status, sentence, matrix))
+
+
+def _close(ctx: Context, release: Release, end: JourneyEnd) -> Steps[None]:
+    yield from call(ctx, end_release, ReleaseEnd(release, end))
 
 
 def _end(

@@ -16,6 +16,7 @@ class Origin(StrEnum):
     TRAINING = "training"
     HAND = "hand"
     TEST = "test"
+    ENVIRONMENT = "environment"
 
 
 class Place(StrEnum):

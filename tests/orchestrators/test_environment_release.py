@@ -163,6 +163,7 @@ def test_what_stays_the_same_moves_stage_by_stage_once_approved(play: Callable[.
     ]
     assert len(journey.ends[-1].matrix) == 2
     assert world.count()["ask_approvers"] == 2
+    assert [world.count()[step] for step in ("open_release", "note_visit", "end_release")] == [2, 2, 2]
 
 
 def test_nothing_is_shared_before_somebody_approves_and_then_once(play: Callable[..., Any]):
@@ -193,6 +194,15 @@ def test_unless_approvers_leave_it_out(play: Callable[..., Any]):
     end, _ = release(play, journey)
     assert end.status is EnvironmentStatus.RELEASED
     assert journey.deployed[Place.TEST] == journey.deployed[Place.PROD] == [FIRST]
+
+
+def test_a_release_set_that_breaks_off_does_not_stay_open(play: Callable[..., Any]):
+    def share_environment(request: Any) -> None:
+        raise Rejected("no registry")
+
+    end, world = release(play, Moving((FIRST,)), share_environment)
+    assert (end.status, end.sentence) == (EnvironmentStatus.FAILED, "it broke off: Rejected: no registry")
+    assert [world.count()[step] for step in ("open_release", "end_release")] == [1, 1]
 
 
 def test_a_rejection_leaves_the_stage_and_those_after_it(play: Callable[..., Any]):

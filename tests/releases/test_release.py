@@ -117,6 +117,8 @@ def test_an_environment_is_moved_without_training_anything(
         assert serving(moved.snapshot, stage) == serving(unanswered.snapshot, stage)
         builds = {state.deployments[stage].scoring_version for state in moved.snapshot.circuits.values()}
         assert {build.partition("-env")[2] for build in builds} == {steps.ENVIRONMENT}
+    listed = steps.operator(stack, "releases").stdout
+    assert listed.count("environment  ") == 2, listed  # a release set a stage, in the index like any other
     told = steps.operator(stack, "environments", "show", steps.ENVIRONMENT).stdout
     assert f"{steps.ENVIRONMENT}: released" in told
     matrix = stack.functions.get(f"/environments/{steps.ENVIRONMENT}")
