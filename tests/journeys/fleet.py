@@ -16,6 +16,8 @@ from demo.git import Clone
 from demo.plan import Findings, Plant
 
 FIRST, SECOND = KEYS = (CircuitKey("PLANT1", "CIRC1"), CircuitKey("PLANT1", "CIRC2"))
+ONLINE = FIRST
+"""It is served by an endpoint of its own, the other by its plant's batch endpoint."""
 SENSORS = {"CIRC1": ["feed_temperature", "feed_flow"], "CIRC2": ["motor_current", "bearing_temperature"]}
 HYPERPARAMETERS = {"look_back": 48, "horizon": 24, "patch": 12, "units": 8, "epochs": 2}
 DAYS = 35
@@ -72,5 +74,8 @@ def edited(files: Files, change: Any) -> Files:
 def _small(files: Files) -> Files:
     def shrink(document: Any) -> None:
         document["defaults"]["hyperparameters"] = HYPERPARAMETERS
+        for circuit in document["circuits"]:
+            if circuit["circuit_id"] == ONLINE.circuit_id:
+                circuit["serving"] = "online"
 
     return edited(files, shrink)

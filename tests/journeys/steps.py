@@ -118,7 +118,7 @@ class Scored:
 
 
 def score_twice(stack: Stack, fleet: Fleet, folder: Path) -> Scored:
-    """The last full day, through prod's batch endpoints, and the same once more."""
+    """The last full day, through what prod serves, and the same once more."""
     day = fleet.plants[0].cutoff_date.isoformat()
     outcomes: list[Any] = []
     rows: list[list[dict[str, Any]]] = []

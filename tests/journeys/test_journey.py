@@ -15,12 +15,12 @@ import httpx
 import pytest
 
 from busbar.domain import names
-from busbar.domain.circuits import CircuitKey
+from busbar.domain.circuits import CircuitKey, Serving
 from busbar.domain.policies import Stage
 from busbar.domain.training import Verdict
 from tests.components import shipped_version
 from tests.journeys import events, people
-from tests.journeys.fleet import CIRCUITS, FIRST, KEYS, SECOND, SENSORS, Fleet
+from tests.journeys.fleet import CIRCUITS, FIRST, KEYS, ONLINE, SECOND, SENSORS, Fleet
 from tests.journeys.mistakes import MISTAKES, STALE_COMPONENT, TRAIN_LSTM
 from tests.journeys.stack import ROOT, Stack
 from tests.journeys.steps import Approved, Looked, Refused, Resumed, Scored, Trained
@@ -144,11 +144,14 @@ def test_what_was_approved_serves(stack: Stack, trained: Trained, approved: Appr
         assert [one.version for one in registry.models.list(name=f"{names.model(key)}")] == ["1"]
     for stage in Stage:
         ml = stack.workspace(stage)
-        (endpoint,) = ml.batch_endpoints.list()
-        deployments = {one.name: one for one in ml.batch_deployments.list(endpoint.name)}
-        assert set(deployments) == {"circ1-v1", "circ2-v1"}
+        (batch,), (online,) = ml.batch_endpoints.list(), ml.online_endpoints.list()
+        assert online.traffic == {"online-v1": 100}
+        standing = [*ml.batch_deployments.list(batch.name), *ml.online_deployments.list(online.name)]
+        deployments = {one.name: one for one in standing}
+        assert set(deployments) == {"online-v1", "circ2-v1"}
         for key in KEYS:
-            tags = deployments[names.deployment(key, "1")].tags
+            serving = Serving.ONLINE if key == ONLINE else Serving.BATCH
+            tags = deployments[names.deployment(key, "1", serving)].tags
             assert tags["cutoff_date"] == "2025-12-09"
             assert tags["training_hash"] == trained.snapshot.circuits[key].record.training_hash
     assert approved.run.release_id is not None
