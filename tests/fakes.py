@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from busbar.clients.machine_learning import Kept, ModelState
 from busbar.clients.machine_learning.workspaces import require_same
 from busbar.codec import to_wire
+from busbar.domain import names
 from busbar.domain.approval import ApprovalRequest, Dossier, Notice, Vote
 from busbar.domain.audit import EMPTY, Entry, Head, chained
 from busbar.domain.changes import ConfigChange
@@ -1077,9 +1078,12 @@ class FakeMachineLearning(_Fake):
         self.defaults[stage, endpoint] = deployment
 
     def delete_deployment(self, stage: Stage, endpoint: str, deployment: str) -> None:
-        """One with traffic is taken out of it first, as the client does."""
+        """As the client: one with traffic is taken out of it first, the last takes an online endpoint along."""
         self._reach()
         self.deployments.pop((stage, endpoint, deployment), None)
+        if names.is_online(endpoint) and not self.deployment_names(stage, endpoint):
+            self.endpoints.pop((stage, endpoint), None)
+            self.traffic_of.pop((stage, endpoint), None)
         if (stage, endpoint) in self.traffic_of:
             live, mirrored = self.traffic_of[stage, endpoint]
             rest = {name: 100 for name in live if name != deployment}

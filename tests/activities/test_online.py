@@ -187,7 +187,7 @@ def test_a_first_release_that_is_taken_back_leaves_nothing(bench: Bench):
     deploy(bench)
     bench.run(take_back, TakeBack(request(), "3 of 4 circuits went back"))
     assert (bench.records.deployments(), standing(bench)) == ([], [])
-    assert bench.ml.traffic_of[PLACE] == ({}, {})
+    assert bench.ml.endpoints == {}
 
 
 # --- between batch and online -----------------------------------------------------------------------------

@@ -231,3 +231,32 @@ def test_what_is_deleted_leaves_the_traffic_to_the_others(circuit: Circuit):
 
     eventually(deleted)
     assert circuit.traffic() == ({"online-v1": 100}, {})
+
+
+def test_the_last_deployment_takes_its_endpoint_along(circuit: Circuit):
+    ml, endpoint = circuit.ml, f"{circuit.endpoint}-2"
+
+    def ensured() -> bool:
+        try:
+            ml.ensure_endpoint(Stage.TEST, endpoint, {"plant_id": "P1"})
+        except TemporarilyUnavailable:
+            return False
+        return True
+
+    eventually(ensured)
+    ml.create_online_deployment(
+        Stage.TEST,
+        endpoint,
+        "online-v1",
+        component=f"{REGISTRY}/components/{circuit.online}/versions/1.0.0",
+        model=f"{REGISTRY}/models/{circuit.model}/versions/1",
+        instance_type="Standard_F2s_v2",
+        instances=1,
+        tags=TAGS,
+    )
+    state = eventually(lambda: ml.deployment(Stage.TEST, endpoint, "online-v1"))
+    assert not state.failed
+    for _ in range(2):
+        ml.delete_deployment(Stage.TEST, endpoint, "online-v1")
+    eventually(lambda: endpoint not in ml.endpoint_names(Stage.TEST))
+    eventually(ensured)  # it may come again

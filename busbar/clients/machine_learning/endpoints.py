@@ -122,11 +122,15 @@ class Endpoints(Online):
     def delete_deployment(self, stage: Stage, endpoint: str, deployment: str) -> None:
         """Start the deletion of a deployment; no error where it is gone already.
 
-        An online one is taken out of its endpoint's traffic first.
+        An online one is taken out of its endpoint's traffic first; the last takes its endpoint along, which would
+        count against the quota for nothing.
         """
         if self.deployment(stage, endpoint, deployment) is None:
             return
         if names.is_online(endpoint):
+            if self.deployment_names(stage, endpoint) == [deployment]:
+                self._delete_online_endpoint(stage, endpoint)
+                return
             self._drain(stage, endpoint, deployment)
         try:
             with translated(f"delete deployment {deployment} of {endpoint}"):

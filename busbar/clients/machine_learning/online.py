@@ -93,6 +93,14 @@ class Online(Jobs):
         if self.traffic(stage, endpoint) != wanted:
             raise TemporarilyUnavailable(f"the traffic of {endpoint} is being split: look again later")
 
+    def _delete_online_endpoint(self, stage: Stage, endpoint: str) -> None:
+        """Start the deletion of an endpoint with all that stands behind it, unless that is under way."""
+        known = found(f"read endpoint {endpoint}", lambda: self._client(stage).online_endpoints.get(endpoint))
+        if known is None or state_of(known) == "deleting":
+            return
+        with translated(f"delete endpoint {endpoint}"):
+            self._client(stage).online_endpoints.begin_delete(endpoint)
+
     def _drain(self, stage: Stage, endpoint: str, deployment: str) -> None:
         """Take a deployment out of an endpoint's traffic: one that has any cannot be deleted."""
         live, mirrored = self.traffic(stage, endpoint)
