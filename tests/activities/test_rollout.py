@@ -115,9 +115,7 @@ def test_the_endpoints_of_all_workspaces_count(bench: Bench):
 # --- what was rolled back stays out -----------------------------------------------------------------------
 
 MARK = RolledBack("circ1-v2", "2", "r-1", "rollback-1", "operator", "it drifts", NOON)
-LIFT = (
-    "v2 was rolled back by operator at 2025-12-09 12:00 UTC: it drifts; a person has to lift that first"
-)
+LIFT = "v2 was rolled back by operator at 2025-12-09 12:00 UTC: it drifts; a person has to lift that first"
 
 
 def marked(bench: Bench) -> None:
