@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
+from busbar.clients.audit import Audit
 from busbar.clients.event_grid import Events
 from busbar.clients.ledger import Ledger
 from busbar.clients.records import Records
@@ -66,13 +67,23 @@ def start_merge(body: bytes, orchestrations: Orchestrations, *, repository: Repo
 
 
 def start_environment_release(
-    body: bytes, orchestrations: Orchestrations, *, repository: Repository, records: Records
+    body: bytes, orchestrations: Orchestrations, *, repository: Repository, records: Records, audit: Audit
 ) -> Reply:
     """POST /api/environments {"version": "1.2.0", "ref": "develop"}: give a commit's environment to what is deployed.
 
-    400 where the commit has no such environment, 409 where nothing deployed would get it: the body says why.
+    400 where the commit has no such environment, 409 where nothing deployed would get it: the body says why, and so
+    does the audit log.
     """
     fields = _fields(body)
+    try:
+        run = _environment_run(fields, repository, records)
+    except (BadRequest, Conflict) as refused:
+        _audit_refusal(fields, str(refused), audit)
+        raise
+    return _started("environment_release", run.id, run, orchestrations)
+
+
+def _environment_run(fields: Mapping[str, Any], repository: Repository, records: Records) -> EnvironmentRun:
     commit, asked = _commit(fields, repository), _text(fields, "version", "")
     try:
         version = environment_version(repository, commit)
@@ -86,8 +97,21 @@ def start_environment_release(
     if not update.possible:
         raise Conflict(update.sentence)
     run_id = names.environment_run(version, commit, f"{datetime.now(UTC):%Y%m%dT%H%M%S}")
-    run = EnvironmentRun(run_id, commit, _text(fields, "requester", "operator"), version=version)
-    return _started("environment_release", run.id, run, orchestrations)
+    return EnvironmentRun(run_id, commit, _text(fields, "requester", "operator"), version=version)
+
+
+def _audit_refusal(fields: Mapping[str, Any], why: str, audit: Audit) -> None:
+    """Somebody tried; the same again is one entry."""
+    actor, version = (str(fields.get(name) or "")[:100] for name in ("requester", "version"))
+    told = hashlib.sha256(f"{actor}\0{version}\0{why}".encode()).hexdigest()[:16]
+    audit.append(
+        id=f"environment-refused-{told}",
+        kind="environment-refused",
+        subject=f"environment {version}".strip(),
+        actor=actor or "operator",
+        sentence=f"the release of environment {version or 'of a commit'} was refused: {why[:1000]}",
+        details={"ref": str(fields.get("ref") or "")[:100]},
+    )
 
 
 def merge_now(commit: str, requester: str, orchestrations: Orchestrations, full: bool = False) -> Reply:

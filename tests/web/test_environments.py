@@ -82,7 +82,12 @@ def bench() -> Bench:
 
 @pytest.fixture
 def at(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Generator[Served]:
-    clients = {"records": bench.records, "repository": bench.repository, "environments": kept()}
+    clients = {
+        "records": bench.records,
+        "repository": bench.repository,
+        "environments": kept(),
+        "audit": bench.audit,
+    }
     with served(monkeypatch, clients) as app_at:
         monkeypatch.setenv("BUSBAR_URL", app_at.url)
         monkeypatch.setenv("BUSBAR_KEY", KEY)
@@ -111,11 +116,17 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("arguments", "told"), REFUSED)
-def test_what_cannot_be_released_is_refused_at_once(at: Served, arguments: tuple[str, ...], told: str):
-    code, said = busbar("release", *arguments)
-    assert code == 1
-    assert told in " ".join(said.split())
+def test_what_cannot_be_released_is_refused_at_once_and_audited_once(
+    at: Served, bench: Bench, arguments: tuple[str, ...], told: str
+):
+    for _ in range(2):
+        code, said = busbar("release", *arguments)
+        assert code == 1
+        assert told in " ".join(said.split())
     assert at.durable.started == {}
+    [entry] = bench.audit.entries()
+    assert (entry.kind, entry.subject) == ("environment-refused", f"environment {arguments[0]}")
+    assert told in entry.sentence
 
 
 def test_without_the_file_or_without_deployments_nothing_starts(at: Served, bench: Bench):
