@@ -138,11 +138,11 @@ def _candidacy(
 
 
 def _exists(one: Wanted, ml: MachineLearning) -> bool:
-    """Whether the registry or the dev workspace has the model."""
+    """Whether the registry or the dev workspace has the model; what retention put away there has lost its files."""
     name = names.model(one.key)
     if ml.model_in_registry(name, one.version):
         return True
-    return any(model.version == one.version for model in ml.models(Stage.DEV, name))
+    return any(model.version == one.version for model in ml.kept_models(Stage.DEV, [name]))
 
 
 def _deployed(records: Records) -> dict[Wanted, tuple[Stage, ...]]:

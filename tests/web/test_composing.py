@@ -91,6 +91,13 @@ def test_from_what_test_runs_now(bench: Bench):
     assert (journey.origin, journey.release.circuits) == (Origin.TEST, (CIRC1,))
 
 
+def test_a_model_that_retention_put_away_may_not_go_unless_the_registry_has_it(bench: Bench):
+    bench.ml.archive_model(Stage.DEV, pin(CIRC2).model_name, "1")
+    assert "there is no such model version" in str(refused(bench, pins="PLANT1/CIRC2=1"))
+    bench.shared(pin(CIRC2))
+    assert compose(bench, Hub(), pins="PLANT1/CIRC2=1").status == 202
+
+
 def test_a_model_that_the_registry_alone_has_may_go(bench: Bench):
     bench.ml.share_model(pin(CIRC2).model_name, "1")
     bench.ml.registered_models.pop((Stage.DEV, pin(CIRC2).model_name, "1"))
