@@ -17,21 +17,33 @@ from tests.orchestrators.effects import differences
 from tests.orchestrators.scenes import SCENES, THOROUGH, points, undisturbed
 
 RUNS = ("evidence", "canary", "blue-green", "training", "scoring")
+PAUSABLE = ("approval", "promotion", "canary", "rollback of a stage", "scoring")
 if THOROUGH:
-    RUNS += ("promotion", "first deployment", "held", "one circuit goes back", "release journey", "merge")
-PAUSABLE = (
-    "approval",
-    "promotion",
-    "canary",
-    "rollback of a stage",
-    "scoring",
-    *(("live", "training") if THOROUGH else ()),
-)
+    RUNS += (
+        "promotion",
+        "first deployment",
+        "held",
+        "one circuit goes back",
+        "release journey",
+        "environment",
+    )
+    RUNS += ("merge", "daily")
+    PAUSABLE += (
+        "promote environment",
+        "blue-green",
+        "held",
+        "live",
+        "release journey",
+        "training",
+        "environment",
+    )
+    PAUSABLE += ("drill", "daily", "drift")
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(sweeping, "PATIENCE_SECONDS", 200)  # of a machine that does much else
 
 
 async def operate(rest: Rest, action: str) -> None:
