@@ -37,6 +37,9 @@ from tests.azure import LocalAzure
 from tests.clients.test_machine_learning import Fleet, eventually
 
 LATER = (datetime.now(UTC) + timedelta(days=400)).isoformat()
+COMMIT = (
+    uuid4().hex + uuid4().hex[:8]
+)  # other tests' runs lie in the same table: none of them is of this commit
 TERMS = {stage: RetentionPolicy(30, 14, 60, 30) for stage in Stage}
 
 
@@ -65,7 +68,7 @@ class World:
         self.ml.create_data(asset, cutoff, folder, {"delta_version": str(number)})
         self.fleet.submit(job, data_asset_name=asset, data_asset_version=cutoff)
         assert self.fleet.finished(job) is JobStatus.COMPLETED
-        self.ml.create_model(names.model(key), str(number), job, {"job": job, "build_id": "c" * 40})
+        self.ml.create_model(names.model(key), str(number), job, {"job": job, "build_id": COMMIT})
         self.ml.share_model(names.model(key), str(number))
         eventually(lambda: self.ml.model_in_registry(names.model(key), str(number)))
         config, environment = "circuit.yaml", "sensor-forecasting-env:1.0.0"
