@@ -103,7 +103,9 @@ def measure(folder: Path, circuits: int) -> Figures:
         fleet = steps.LightFleet.found(stack, folder / "clone", circuits)
         phases: list[Phase] = []
         for release, cutoff_date in ((1, "2025-12-09"), (2, "2025-12-10")):
-            phases += released(stack, fleet, release, cutoff_date)
+            for phase in released(stack, fleet, release, cutoff_date):
+                phases.append(phase)
+                Console(stderr=True).print(" ".join(row(phase)))
         check(stack, fleet)
         return Figures(circuits, tuple(phases), longest_history(stack))
 
@@ -211,18 +213,14 @@ def targets(figures: Figures) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def rows(figures: Figures) -> list[tuple[str, ...]]:
-    return [
-        (
-            str(one.release),
-            one.name,
-            f"{one.seconds:.0f} s",
-            f"{one.app:.0f} s",
-            f"{one.azure:.0f} s",
-            f"{one.memory_mb:.0f} MB",
-        )
-        for one in figures.phases
-    ]
+def row(one: Phase) -> tuple[str, ...]:
+    figures = (one.seconds, one.app, one.azure)
+    return (
+        str(one.release),
+        one.name,
+        *(f"{seconds:.0f} s" for seconds in figures),
+        f"{one.memory_mb:.0f} MB",
+    )
 
 
 HEAD = ("release", "phase", "by the clock", "app's processor", "emulated Azure's, with jobs", "app's memory")
@@ -235,7 +233,7 @@ def as_markdown(figures: Figures) -> str:
         "",
         f"| {' | '.join(HEAD)} |",
         "|" + " --- |" * len(HEAD),
-        *(f"| {' | '.join(row)} |" for row in rows(figures)),
+        *(f"| {' | '.join(row(one))} |" for one in figures.phases),
         "",
         "| target | measured | limit | met |",
         "| --- | --- | --- | --- |",
@@ -257,8 +255,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-release-") as folder:
         figures = measure(Path(folder), asked.circuits)
     table = Table(*HEAD)
-    for row in rows(figures):
-        table.add_row(*row)
+    for one in figures.phases:
+        table.add_row(*row(one))
     Console().print(table)
     for name, found, limit, met in targets(figures):
         Console().print(f"{'[green]met' if met else '[red]missed'}[/] {name}: {found} ({limit})")
