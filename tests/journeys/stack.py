@@ -39,10 +39,10 @@ REPOSITORY = "plants/fleet"
 class Stack:
     """One local Azure: its processes, its addresses, and the real SDKs pointed at it."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, **settings: Any):
         self.state = folder / "state"
         self.config = folder / "local.yaml"
-        self.config.write_text(json.dumps(_config()))  # JSON is YAML
+        self.config.write_text(json.dumps(_config() | settings))  # JSON is YAML
 
     # ---- processes -------------------------------------------------------------------------------------------
 
@@ -233,9 +233,9 @@ class Stack:
 
 
 @contextmanager
-def running(folder: Path) -> Generator[Stack]:
-    """A stack that is up; this process finds it in its environment meanwhile."""
-    stack = Stack(folder)
+def running(folder: Path, **settings: Any) -> Generator[Stack]:
+    """A stack that is up; this process finds it in its environment. `settings` replace those of `infra/local.yaml`."""
+    stack = Stack(folder, **settings)
     resolver.install()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(ENVIRONMENTS, os.environ.get(ENVIRONMENTS, str(ROOT / ".localazure" / "environments")))
