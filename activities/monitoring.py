@@ -1,6 +1,7 @@
 """A look at a day of what a stage serves: one job for many circuits, put on record circuit by circuit."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -89,12 +90,12 @@ def record_judged(
         found = json.loads(ml.read_file(Stage.DEV, job_output(state.name, "reports.json")))
         reports = {CircuitKey(one["plant_id"], one["circuit_id"]): one for one in found}
         reason = "nothing serves it any more"
+    judged = {key: _judged(key, day, reports[key], chunk) for key in chunk.circuits if key in reports}
+    for key, verdict in judged.items():
+        _keep(chunk, verdict, reports[key], state.name, ml, drifts)
     for key in chunk.circuits:
-        judged = _judged(key, day, reports[key], chunk) if key in reports else not_judged(key, day, reason)
-        if key in reports:
-            _keep(chunk, judged, reports[key], state.name, ml, drifts)
-        _record(chunk.run.stage, judged, drifts)
-    _note_forecasts(request, reports, records)
+        _record(chunk.run.stage, judged.get(key) or not_judged(key, day, reason), drifts)
+    _note_forecasts(chunk.run.stage, judged, records)
 
 
 def _watched(record: DeploymentRecord, ml: MachineLearning, releases: Releases) -> dict[str, Any]:
@@ -149,12 +150,9 @@ def _record(stage: Stage, judged: CircuitDrift, drifts: Drifts) -> None:
     drifts.change_record(stage, judged.key, lambda before: remembered(before, stage, judged, at))
 
 
-def _note_forecasts(
-    request: MonitoringResult, reports: dict[CircuitKey, dict[str, Any]], records: Records
-) -> None:
+def _note_forecasts(stage: Stage, judged: Mapping[CircuitKey, CircuitDrift], records: Records) -> None:
     """What is wrong with a day's forecasts stands beside its scoring, too: on the board and the circuit's page."""
-    chunk, day = request.chunk, request.chunk.run.day.isoformat()
-    for scoring in records.scorings(chunk.run.stage):
-        if scoring.key in reports and scoring.day == day:
-            problem = _judged(scoring.key, day, reports[scoring.key], chunk).forecasts
-            records.save_scoring(replace(scoring, problem=problem))
+    for scoring in records.scorings(stage):
+        verdict = judged.get(scoring.key)
+        if verdict and scoring.day == verdict.day:
+            records.save_scoring(replace(scoring, problem=verdict.forecasts))

@@ -63,6 +63,17 @@ def vote_refused(subject: str, actor: str, problem: str, audit: AuditLog, attemp
     )
 
 
+def refused(
+    what: str, subject: str, actor: str, sentence: str, details: Mapping[str, Any], audit: AuditLog
+) -> None:
+    """Somebody tried, and nothing was done: the same again is one entry."""
+    told = hashlib.sha256("\0".join((subject, actor, sentence, repr(details))).encode()).hexdigest()[:16]
+    kind = f"{what}-refused"
+    audit.append(
+        id=f"{kind}-{told}", kind=kind, subject=subject, actor=actor, sentence=sentence, details=details
+    )
+
+
 def mailed(request: ApprovalRequest, notice: Notice, audit: AuditLog) -> None:
     """A round of mails: who was asked, reminded, or may vote as well from now on."""
     number = f" ({notice.number})" if notice.number else ""

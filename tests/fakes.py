@@ -750,7 +750,6 @@ class FakeMachineLearning(_Fake):
     online: dict[tuple[Stage, str, str], Mapping[str, Any]] = field(
         default_factory=dict[tuple[Stage, str, str], Mapping[str, Any]]
     )
-    defaults: dict[tuple[Stage, str], str] = field(default_factory=dict[tuple[Stage, str], str])
     monitors: dict[tuple[Stage, str], Monitor] = field(default_factory=dict[tuple[Stage, str], Monitor])
     archived: set[tuple[str, str, str, str]] = field(default_factory=set[tuple[str, str, str, str]])
     made: dict[tuple[str, str, str, str], datetime] = field(
@@ -1072,10 +1071,6 @@ class FakeMachineLearning(_Fake):
     ) -> None:
         inputs = {"component": component, "compute": compute, "model": model}
         self._submit(stage, name, tags, inputs | {"circuit_config": circuit_config} | dict(literals))
-
-    def set_default(self, stage: Stage, endpoint: str, deployment: str) -> None:
-        self._reach()
-        self.defaults[stage, endpoint] = deployment
 
     def delete_deployment(self, stage: Stage, endpoint: str, deployment: str) -> None:
         """As the client: one with traffic is taken out of it first, the last takes an online endpoint along."""

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from busbar.domain.circuits import Fleet
+from busbar.domain.errors import BadRequest, ConfigurationError, NotFound
 from busbar.domain.policies import BranchAction
 from busbar.domain.routing import training_branch
 from busbar.fleet.loading import branch_table, load_fleet
@@ -34,6 +35,26 @@ def fleet_at(repository: Files, commit: str) -> Fleet:
 def branches_at(repository: Files, commit: str) -> Mapping[str, BranchAction]:
     """What pushes start, by the branch table at a commit; read though the rest of `config/` be wrong there."""
     return branch_table(_config(repository, commit))
+
+
+def default_head(repository: Branches) -> str:
+    """The commit that the default branch is at; raises `NotFound` while nobody has pushed."""
+    branch = repository.default_branch()
+    head = repository.heads().get(branch)
+    if head is None:
+        raise NotFound(
+            f"the fleet's repository has no branch {branch} yet: push its config/ and ml_components/"
+        )
+    return head
+
+
+def default_fleet(repository: Branches) -> Fleet:
+    """The fleet as the default branch says; raises `NotFound` as `default_head`, `BadRequest` where it is wrong."""
+    try:
+        return fleet_at(repository, default_head(repository))
+    except ConfigurationError as error:
+        branch = repository.default_branch()
+        raise BadRequest("config", f"{branch} cannot be read, mend it first: {error}") from error
 
 
 def training_head(repository: Branches) -> tuple[str, str] | None:

@@ -44,6 +44,14 @@ def text(document: Mapping[str, Any], key: str, name: str | None = None) -> str:
     return value
 
 
+def optional_text(document: Mapping[str, Any], key: str, default: str = "") -> str:
+    """The text under `key` without blanks around it, `default` where it is missing; raises `BadRequest`."""
+    value = document.get(key, default)
+    if not isinstance(value, str):
+        raise BadRequest(key, "not text")
+    return value.strip()
+
+
 def commit(document: Mapping[str, Any], key: str, name: str | None = None) -> str:
     """The commit under `key`, 40 hex digits in lower case; raises `BadRequest`."""
     value = text(document, key, name)

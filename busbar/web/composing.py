@@ -1,11 +1,11 @@
 """Release sets by hand and from what test runs: checked, kept, and sent on the ordinary journey."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from busbar import audited
 from busbar.clients.audit import Audit
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
@@ -14,13 +14,13 @@ from busbar.clients.repositories import Repository
 from busbar.domain import names
 from busbar.domain.circuits import Fleet, Serving
 from busbar.domain.composition import Candidacy, Wanted, objections, parse_pins
-from busbar.domain.errors import BadRequest, ConfigurationError, NotFound
+from busbar.domain.errors import BadRequest
 from busbar.domain.policies import Stage
 from busbar.domain.release import Pin, ReleaseSet
 from busbar.domain.release_record import Origin
 from busbar.domain.steps import Journey, Release
-from busbar.fleet.repository import fleet_at
-from busbar.inbound.fields import json_object
+from busbar.fleet.repository import default_fleet
+from busbar.inbound.fields import json_object, optional_text
 from busbar.web.events import Orchestrations
 from busbar.web.reply import Reply
 
@@ -43,7 +43,7 @@ def compose(
     """
     fields = json_object(body or b"{}")
     try:
-        fleet = _fleet(repository)
+        fleet = default_fleet(repository)
         origin, wanted = _wanted(fields, records)
         requester = _requester(fields, fleet)
         pins = _pins(origin, wanted, fleet, ml, records, releases)
@@ -59,20 +59,8 @@ def compose(
     return Reply.json(202, {"id": names.release_run(composed.id), "release": composed.id})
 
 
-def _fleet(repository: Repository) -> Fleet:
-    """The fleet as the default branch says: its people decide, by its policies."""
-    branch = repository.default_branch()
-    head = repository.heads().get(branch)
-    if head is None:
-        raise NotFound(f"the fleet's repository has no branch {branch} yet: push its config/")
-    try:
-        return fleet_at(repository, head)
-    except ConfigurationError as error:
-        raise BadRequest("config", f"{branch} cannot be read, mend it first: {error}") from error
-
-
 def _wanted(fields: Mapping[str, Any], records: Records) -> tuple[Origin, tuple[Wanted, ...]]:
-    pins, source = _text(fields, "pins"), _text(fields, "from")
+    pins, source = optional_text(fields, "pins"), optional_text(fields, "from")
     if bool(pins) == bool(source):
         raise BadRequest("pins", 'either models, PLANT1/CIRC1=3,…, or "from": "test" is needed, not both')
     if pins:
@@ -87,7 +75,7 @@ def _wanted(fields: Mapping[str, Any], records: Records) -> tuple[Origin, tuple[
 
 def _requester(fields: Mapping[str, Any], fleet: Fleet) -> str:
     """Who asks never approves: so it has to be somebody whom people.yaml knows."""
-    login = _text(fields, "requester")
+    login = optional_text(fields, "requester")
     person = fleet.person(login) if login else None
     if person is None:
         known = f"nobody in config/people.yaml has the login {login!r}" if login else "a git login is needed"
@@ -154,21 +142,7 @@ def _deployed(records: Records) -> dict[Wanted, tuple[Stage, ...]]:
 
 
 def _audit_refusal(fields: Mapping[str, Any], refused: BadRequest, audit: Audit) -> None:
-    """Somebody tried; the same again is one entry."""
     actor = str(fields.get("requester") or "somebody")[:100]
-    told = hashlib.sha256(f"{actor}\0{refused}\0{fields.get('pins')}".encode()).hexdigest()[:16]
-    audit.append(
-        id=f"release-refused-{told}",
-        kind="release-refused",
-        subject="release set",
-        actor=actor,
-        sentence=f"a release set by {actor} was refused: {str(refused)[:1000]}",
-        details={"field": refused.field, "pins": str(fields.get("pins", ""))[:1000]},
-    )
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name, "")
-    if not isinstance(value, str):
-        raise BadRequest(name, "not text")
-    return value.strip()
+    sentence = f"a release set by {actor} was refused: {str(refused)[:1000]}"
+    details = {"field": refused.field, "pins": str(fields.get("pins", ""))[:1000]}
+    audited.refused("release", "release set", actor, sentence, details, audit)

@@ -15,7 +15,7 @@ from busbar.domain.records import RunRecord, RunStatus
 from busbar.domain.recovery import Control, InstanceStatus, Standing, allowed, refusal
 from busbar.domain.steps import Cancellation, Halted, JobRef, TrainingRun
 from busbar.inbound.fields import json_object
-from busbar.web.forms import Form, printable
+from busbar.web.forms import Form, optional
 from busbar.web.operators import Keys, NotAllowed, OperatorSettings, desk, operator
 from busbar.web.reply import Reply
 from busbar.web.sweeping import Terminating, end, sweep, until_cleaned
@@ -55,8 +55,8 @@ def control(
 ) -> Reply:
     """POST /api/runs/{id}/{pause|resume|cancel|retry} {"reason": "…"}: 404 unknown, 409 where it makes no sense."""
     fields = json_object(body or b"{}")
-    actor = _text(fields, "requester") or "operator"
-    wish = _Wish(_control(action), id, actor, _reason(_text(fields, "reason")))
+    actor = optional(fields, "requester") or "operator"
+    wish = _Wish(_control(action), id, actor, _reason(optional(fields, "reason")))
     sentence = wish.carry_out(orchestrations, records, audit)
     return Reply.json(202, {"id": id, "sentence": sentence})
 
@@ -254,10 +254,3 @@ def _reason(text: str) -> str:
     if not text:
         raise BadRequest("reason", "is missing: the audit log and everybody who looks later read it")
     return text
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name, "")
-    if not isinstance(value, str):
-        raise BadRequest(name, "is not text")
-    return printable(name, value)

@@ -1,9 +1,11 @@
 """What a person sends from a page: a form, read and checked."""
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qs
 
 from busbar.domain.errors import BadRequest
+from busbar.inbound.fields import optional_text
 
 MAX_BODY = 64 * 1024
 MAX_TEXT = 1000
@@ -42,3 +44,8 @@ def printable(name: str, text: str) -> str:
     if len(kept) > MAX_TEXT:
         raise BadRequest(name, f"longer than {MAX_TEXT} characters")
     return kept
+
+
+def optional(document: Mapping[str, Any], key: str) -> str:
+    """The same of a JSON document's text under `key`, empty where it is missing; raises `BadRequest`."""
+    return printable(key, optional_text(document, key))

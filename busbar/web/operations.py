@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
+from busbar import audited
 from busbar.clients.audit import Audit
 from busbar.clients.event_grid import Events
 from busbar.clients.ledger import Ledger
@@ -21,9 +22,9 @@ from busbar.domain.events import ZERO_COMMIT, EventType, RepositoryPushed
 from busbar.domain.policies import Policies, Stage
 from busbar.domain.steps import DailyRun, EnvironmentRun, MergeRun, MonitoringRun, ScoringRun, TrainingRun
 from busbar.fleet.environment import environment_version
-from busbar.fleet.repository import fleet_at
+from busbar.fleet.repository import default_head, fleet_at
 from busbar.inbound.busbar_events import event_id, to_event_data
-from busbar.inbound.fields import json_object
+from busbar.inbound.fields import json_object, optional_text
 from busbar.settings import Settings
 from busbar.web.days import yesterday
 from busbar.web.events import Orchestrations
@@ -44,11 +45,11 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 def start_training(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:
     """POST /api/trainings {"circuits": "PLANT1/CIRC1,…", "ref": "develop", "requester": "login"}."""
     fields = _fields(body)
-    named = parse_keys(_text(fields, "circuits", "AUTO"))
+    named = parse_keys(optional_text(fields, "circuits", "AUTO"))
     commit = _commit(fields, repository)
     asked = f"{datetime.now(UTC).isoformat()} {named}"
     run_id = f"{names.training_run(commit)}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
-    branch, requester = _text(fields, "ref", ""), _text(fields, "requester", "operator")
+    branch, requester = optional_text(fields, "ref"), optional_text(fields, "requester", "operator")
     run = TrainingRun(run_id, commit, branch, requester, named=named)
     return _started("training_pipeline", run.id, run, orchestrations)
 
@@ -62,7 +63,7 @@ def start_merge(body: bytes, orchestrations: Orchestrations, *, repository: Repo
     full = fields.get("full", False)
     if not isinstance(full, bool):
         raise BadRequest("full", "neither true nor false")
-    requester = _text(fields, "requester", "operator")
+    requester = optional_text(fields, "requester", "operator")
     return merge_now(_commit(fields, repository), requester, orchestrations, full)
 
 
@@ -84,7 +85,7 @@ def start_environment_release(
 
 
 def _environment_run(fields: Mapping[str, Any], repository: Repository, records: Records) -> EnvironmentRun:
-    commit, asked = _commit(fields, repository), _text(fields, "version", "")
+    commit, asked = _commit(fields, repository), optional_text(fields, "version")
     try:
         version = environment_version(repository, commit)
     except ConfigurationError as error:
@@ -97,21 +98,14 @@ def _environment_run(fields: Mapping[str, Any], repository: Repository, records:
     if not update.possible:
         raise Conflict(update.sentence)
     run_id = names.environment_run(version, commit, f"{datetime.now(UTC):%Y%m%dT%H%M%S}")
-    return EnvironmentRun(run_id, commit, _text(fields, "requester", "operator"), version=version)
+    return EnvironmentRun(run_id, commit, optional_text(fields, "requester", "operator"), version=version)
 
 
 def _audit_refusal(fields: Mapping[str, Any], why: str, audit: Audit) -> None:
-    """Somebody tried; the same again is one entry."""
-    actor, version = (str(fields.get(name) or "")[:100] for name in ("requester", "version"))
-    told = hashlib.sha256(f"{actor}\0{version}\0{why}".encode()).hexdigest()[:16]
-    audit.append(
-        id=f"environment-refused-{told}",
-        kind="environment-refused",
-        subject=f"environment {version}".strip(),
-        actor=actor or "operator",
-        sentence=f"the release of environment {version or 'of a commit'} was refused: {why[:1000]}",
-        details={"ref": str(fields.get("ref") or "")[:100]},
-    )
+    actor, version, ref = (str(fields.get(name))[:100] for name in ("requester", "version", "ref"))
+    subject = f"environment {version}".strip()
+    sentence = f"the release of environment {version or 'of a commit'} was refused: {why[:1000]}"
+    audited.refused("environment", subject, actor or "operator", sentence, {"ref": ref}, audit)
 
 
 def merge_now(commit: str, requester: str, orchestrations: Orchestrations, full: bool = False) -> Reply:
@@ -123,21 +117,21 @@ def merge_now(commit: str, requester: str, orchestrations: Orchestrations, full:
 
 def merge_on_schedule(orchestrations: Orchestrations, *, repository: Repository) -> Reply:
     """The timer's merge, with what the default branch says."""
-    return merge_now(_default_head(repository), "timer", orchestrations)
+    return merge_now(default_head(repository), "timer", orchestrations)
 
 
 def start_scoring(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:
     """POST /api/scorings {"stage": "prod", "day": "2025-12-09"}: by default prod, and yesterday."""
     fields = _fields(body)
-    stage, day = _stage(fields), _day(_text(fields, "day", yesterday().isoformat()))
+    stage, day = _stage(fields), _day(optional_text(fields, "day", yesterday().isoformat()))
     return _score(stage, day, orchestrations, repository, suffix=f"{datetime.now(UTC):%H%M%S}")
 
 
 def start_monitoring(body: bytes, orchestrations: Orchestrations) -> Reply:
     """POST /api/monitorings {"stage": "prod", "day": "2025-12-09", "circuits": "AUTO"}: look at a day, once more."""
     fields = _fields(body)
-    stage, day = _stage(fields), _day(_text(fields, "day", yesterday().isoformat()))
-    named = parse_keys(_text(fields, "circuits", "AUTO"))
+    stage, day = _stage(fields), _day(optional_text(fields, "day", yesterday().isoformat()))
+    named = parse_keys(optional_text(fields, "circuits", "AUTO"))
     id = names.monitoring_run(stage, day, f"{datetime.now(UTC):%H%M%S}")
     return _started("monitor_stage", id, MonitoringRun(id, stage, day, named), orchestrations)
 
@@ -169,21 +163,10 @@ def _score(
     return _started("score_stage", names.scoring_run(stage, day, suffix), run, orchestrations)
 
 
-def _default_head(repository: Repository) -> str:
-    """The commit that the default branch is at; raises `NotFound` while nobody has pushed."""
-    branch = repository.default_branch()
-    head = repository.heads().get(branch)
-    if head is None:
-        raise NotFound(
-            f"the fleet's repository has no branch {branch} yet: push its config/ and ml_components/"
-        )
-    return head
-
-
 def _policies(repository: Repository) -> Policies:
     """Stages, deadlines and parallelism as the default branch says; scoring goes on though that be unreadable."""
     try:
-        return fleet_at(repository, _default_head(repository)).policies
+        return fleet_at(repository, default_head(repository)).policies
     except (ConfigurationError, NotFound) as error:
         log.warning("scoring runs with the default limits: %s", error)
         return Policies()
@@ -222,16 +205,9 @@ def _fields(body: bytes) -> Mapping[str, Any]:
     return json_object(body or b"{}")
 
 
-def _text(fields: Mapping[str, Any], name: str, default: str) -> str:
-    value = fields.get(name, default)
-    if not isinstance(value, str):
-        raise BadRequest(name, "not text")
-    return value
-
-
 def _commit(fields: Mapping[str, Any], repository: Repository) -> str:
     """A branch's head, or a commit; raises `BadRequest`."""
-    ref = _text(fields, "ref", "") or repository.default_branch()
+    ref = optional_text(fields, "ref") or repository.default_branch()
     heads = repository.heads()
     if ref not in heads and not _COMMIT.fullmatch(ref):
         raise BadRequest("ref", f"{ref!r} is neither a branch nor a whole commit (40 hex digits)")
@@ -240,7 +216,7 @@ def _commit(fields: Mapping[str, Any], repository: Repository) -> str:
 
 def _stage(fields: Mapping[str, Any]) -> Stage:
     try:
-        return Stage(_text(fields, "stage", Stage.PROD))
+        return Stage(optional_text(fields, "stage", Stage.PROD))
     except ValueError as error:
         raise BadRequest("stage", f"not one of {', '.join(Stage)}") from error
 

@@ -10,12 +10,12 @@ from busbar.clients.repositories import Repository
 from busbar.codec import from_wire, to_wire
 from busbar.domain import names
 from busbar.domain.circuits import Fleet
-from busbar.domain.errors import BadRequest, ConfigurationError, Conflict, NotFound
+from busbar.domain.errors import BadRequest, Conflict, NotFound
 from busbar.domain.recovery import Standing
 from busbar.domain.retention import PLACES
 from busbar.domain.steps import RetentionReport, RetentionRun
-from busbar.fleet.repository import fleet_at
-from busbar.inbound.fields import json_object
+from busbar.fleet.repository import default_fleet
+from busbar.inbound.fields import json_object, optional_text
 from busbar.web.reply import Reply
 
 KIND = "retention"
@@ -40,7 +40,7 @@ def start(
     A stage may be left out, or be `registry`. 202 with the run's id; what a report showed is purged once.
     """
     fields = json_object(body or b"{}")
-    actor, shown = _text(fields, "requester") or "operator", _text(fields, "apply")
+    actor, shown = optional_text(fields, "requester") or "operator", optional_text(fields, "apply")
     run = _purge(shown, actor, repository, reports) if shown else _look(fields, actor, repository)
     orchestrations.start("retention", run.id, run)
     return Reply.json(202, {"id": run.id})
@@ -48,7 +48,7 @@ def start(
 
 def look_weekly(orchestrations: Orchestrations, *, repository: Repository) -> str:
     """The timer's look at everything; it purges as well where `pipeline.yaml` says so. The run's id."""
-    fleet, at = _fleet(repository), _now()
+    fleet, at = default_fleet(repository), _now()
     id, apply = names.retention_run(at, weekly=True), fleet.policies.retention.apply
     run = replace(_run(id, "timer", at, fleet), apply=apply)
     orchestrations.start("retention", run.id, run)
@@ -87,13 +87,13 @@ def _page(report: RetentionReport | None, ids: list[str]) -> Reply:
 
 
 def _look(fields: Mapping[str, Any], actor: str, repository: Repository) -> RetentionRun:
-    place = _text(fields, "stage")
+    place = optional_text(fields, "stage")
     places = sorted({str(known) for _, known in PLACES})
     if place and place not in places:
         raise BadRequest("stage", f"{place[:100]!r} is not one of {', '.join(places)}")
     at = _now()
     id = names.retention_run(at) + (f"-{place}" if place else "")
-    return replace(_run(id, actor, at, _fleet(repository)), place=place)
+    return replace(_run(id, actor, at, default_fleet(repository)), place=place)
 
 
 def _purge(shown: str, actor: str, repository: Repository, reports: ReportReader) -> RetentionRun:
@@ -103,7 +103,7 @@ def _purge(shown: str, actor: str, repository: Repository, reports: ReportReader
         raise NotFound(f"there is no report {shown[:100]!r}: look first")
     if report.run.apply:
         raise Conflict(f"{shown} purged what it showed: look again")
-    run = _run(names.purge_run(shown), actor, _now(), _fleet(repository))
+    run = _run(names.purge_run(shown), actor, _now(), default_fleet(repository))
     return replace(run, place=report.run.place, apply=True, shown=shown)
 
 
@@ -112,18 +112,6 @@ def _run(id: str, actor: str, at: datetime, fleet: Fleet) -> RetentionRun:
     return RetentionRun(
         id, actor, at.isoformat(), terms, commit=fleet.commit, training=fleet.policies.training
     )
-
-
-def _fleet(repository: Repository) -> Fleet:
-    """As the default branch says; raises `NotFound` while nobody has pushed, `BadRequest` where it is wrong."""
-    branch = repository.default_branch()
-    head = repository.heads().get(branch)
-    if head is None:
-        raise NotFound(f"the fleet's repository has no branch {branch} yet: push its config/")
-    try:
-        return fleet_at(repository, head)
-    except ConfigurationError as error:
-        raise BadRequest("config", f"{branch} cannot be read, mend it first: {error}") from error
 
 
 def _report(id: str, reports: ReportReader) -> RetentionReport | None:
@@ -139,13 +127,6 @@ def _newest_first(reports: ReportReader) -> list[str]:
         return look, look != id
 
     return sorted(reports.ids(KIND), key=place, reverse=True)
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name, "")
-    if not isinstance(value, str):
-        raise BadRequest(name, "not text")
-    return value.strip()
 
 
 def _now() -> datetime:

@@ -17,7 +17,7 @@ from busbar.domain.records import DeploymentRecord
 from busbar.domain.rollback import RollbackPlan, Scope, ScopeKind, lifted, plan, rollouts
 from busbar.domain.steps import RollbackReport, RollbackRun
 from busbar.inbound.fields import boolean, json_object
-from busbar.web.forms import Form, printable
+from busbar.web.forms import Form, optional
 from busbar.web.operators import Keys, NotAllowed, OperatorSettings, desk, operator
 from busbar.web.reply import Reply
 from busbar.web.sweeping import Terminating, end, tree
@@ -56,7 +56,7 @@ def start_rollback(
     202 with the rollback's id, 409 where nothing can go back. The same wish on the same state is the same rollback.
     """
     fields = json_object(body or b"{}")
-    actor = _text(fields, "requester") or "operator"
+    actor = optional(fields, "requester") or "operator"
     begun = _begin(_wish(fields, actor), orchestrations, records, audit)
     return Reply.json(202, begun)
 
@@ -64,7 +64,7 @@ def start_rollback(
 def lift(body: bytes, *, records: Records, audit: AuditLog) -> Reply:
     """POST /api/lifts {"stage": "prod", "scope": "PLANT1/CIRC1", "reason": "…"}: let serve again."""
     fields = json_object(body or b"{}")
-    run = _wish(fields, _text(fields, "requester") or "operator")
+    run = _wish(fields, optional(fields, "requester") or "operator")
     covered = [record for record in records.deployments(run.scope.stage) if run.scope.covers(record)]
     found = [f"{one.key} v{mark.model_version}" for one in covered for mark in lifted(run.scope, one)[1]]
     if not found:
@@ -222,7 +222,7 @@ def _wish(fields: Mapping[str, Any], actor: str) -> RollbackRun:
     scope = _scope(fields)
     if scope.kind is ScopeKind.STAGE and not boolean(fields, "all"):
         raise BadRequest("all", f"say so if all of {scope.stage} is meant, or name a scope")
-    reason = _text(fields, "reason")
+    reason = optional(fields, "reason")
     if not reason:
         raise BadRequest("reason", "is missing: the audit log and everybody who looks later read it")
     asked_at = datetime.now(UTC).isoformat()
@@ -230,18 +230,11 @@ def _wish(fields: Mapping[str, Any], actor: str) -> RollbackRun:
 
 
 def _scope(fields: Mapping[str, Any]) -> Scope:
-    return Scope.parse(_stage(fields), _text(fields, "scope"))
+    return Scope.parse(_stage(fields), optional(fields, "scope"))
 
 
 def _stage(fields: Mapping[str, Any]) -> Stage:
     try:
-        return Stage(_text(fields, "stage") or Stage.PROD)
+        return Stage(optional(fields, "stage") or Stage.PROD)
     except ValueError as error:
         raise BadRequest("stage", f"not one of {', '.join(Stage)}") from error
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name, "")
-    if not isinstance(value, str):
-        raise BadRequest(name, "is not text")
-    return printable(name, value)

@@ -649,7 +649,6 @@ def test_deployments_change_by_name_only(fleet: Fleet):
     assert endpoint not in ml.endpoint_names(Stage.TEST)
     assert ml.deployment_names(Stage.DEV, endpoint) == ["circ1-v1", "circ1-v2"]
     assert ml.deployment_names(Stage.DEV, "nobody") == []
-    ml.set_default(Stage.DEV, endpoint, "circ1-v2")
     for _ in range(2):
         ml.delete_deployment(Stage.DEV, endpoint, deployment)
     eventually(lambda: ml.deployment(Stage.DEV, endpoint, deployment) is None)

@@ -68,7 +68,7 @@ def test_many_questions_are_listed_and_one_is_answered(
         answer = httpx.post(f"{app.url}/approvals/{link}", data=fields, timeout=60, trust_env=False)
         answered = time.perf_counter() - begun
     assert answer.status_code == 200
-    assert len(store.dossier(question(OPEN // 2).id).votes) == 1  # type: ignore[union-attr]
+    assert len(store.dossier(question(OPEN // 2).id).votes) == 1  # type: ignore[union-attr] - it was asked
     print(
         f"\n{OPEN} open: asked in {opened:.1f} s, board {page_seconds:.2f} s and {len(page.content) / 1e3:.0f} kB, "
         f"JSON {json_seconds:.2f} s and {len(document.content) / 1e3:.0f} kB, one answered in {answered:.2f} s"

@@ -93,5 +93,5 @@ def test_a_record_that_moves_has_somebody_who_follows_it(bench: Bench):
         bench.records.save_deployment(record)
         return looked(stage, endpoint)
 
-    bench.ml.traffic = moving  # type: ignore[method-assign]
+    bench.ml.traffic = moving  # type: ignore[method-assign] - one that is being changed
     assert mended(bench) == []

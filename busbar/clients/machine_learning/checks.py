@@ -1,14 +1,11 @@
 """Jobs that look at models: a release's evidence notebook, a day of a stage, two environments compared."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from busbar.clients.machine_learning.jobs import Jobs, job_output
-from busbar.clients.machine_learning.workspaces import datastore_uri, split_version
+from busbar.clients.machine_learning.jobs import Jobs
+from busbar.clients.machine_learning.workspaces import datastore_uri
 from busbar.domain.policies import Stage
-
-if TYPE_CHECKING:
-    from azure.ai.ml.entities import Job
 
 
 class Checks(Jobs):
@@ -20,26 +17,15 @@ class Checks(Jobs):
         `component` is `name:version`, `release` a path in the datastore. Outputs land in `jobs/<name>/`:
         `evidence.ipynb`, `evidence.html`.
         """
-        from azure.ai.ml import Input, Output
-        from azure.ai.ml.dsl import pipeline
+        from azure.ai.ml import Input
 
-        def build() -> "Job":
-            notebook: Any = self._client(Stage.DEV).components.get(*split_version(component))
+        def gathering() -> dict[str, Any]:
+            release_set = Input(type="uri_file", path=datastore_uri(release))
+            step = self._command(component)(release=release_set, workspace_data=self.data_uri(Stage.DEV))
+            return {"notebook": step.outputs.notebook, "page": step.outputs.page}
 
-            def gathering() -> dict[str, Any]:  # the SDK cannot submit a registered command by itself
-                release_set = Input(type="uri_file", path=datastore_uri(release))
-                step = notebook(release=release_set, workspace_data=self.data_uri(Stage.DEV))
-                return {"notebook": step.outputs.notebook, "page": step.outputs.page}
-
-            job: Any = pipeline(gathering)()
-            job.name, job.display_name, job.experiment_name = name, name, "evidence"
-            job.settings.default_compute, job.tags = compute, dict(tags)
-            for output, file in (("notebook", "evidence.ipynb"), ("page", "evidence.html")):
-                place = datastore_uri(job_output(name, file))
-                setattr(job.outputs, output, Output(type="uri_file", path=place))
-            return job
-
-        self._submit(name, tags, build)
+        files = {"notebook": "evidence.ipynb", "page": "evidence.html"}
+        self._submit_commands(name, gathering, files, "evidence", compute, tags)
 
     def submit_prediction_purge(
         self,
@@ -56,22 +42,11 @@ class Checks(Jobs):
         `component` is `name:version`, `forecasts` an `abfss://` address, `before` a day (YYYY-MM-DD). The output lands
         in `jobs/<name>/report.json`.
         """
-        from azure.ai.ml import Output
-        from azure.ai.ml.dsl import pipeline
 
-        def build() -> "Job":
-            purge: Any = self._client(Stage.DEV).components.get(*split_version(component))
+        def purging() -> dict[str, Any]:
+            return {"report": self._command(component)(forecasts=forecasts, before=before).outputs.report}
 
-            def purging() -> dict[str, Any]:  # the SDK cannot submit a registered command by itself
-                return {"report": purge(forecasts=forecasts, before=before).outputs.report}
-
-            job: Any = pipeline(purging)()
-            job.name, job.display_name, job.experiment_name = name, name, "retention"
-            job.settings.default_compute, job.tags = compute, dict(tags)
-            job.outputs.report = Output(type="uri_file", path=datastore_uri(job_output(name, "report.json")))
-            return job
-
-        self._submit(name, tags, build)
+        self._submit_commands(name, purging, {"report": "report.json"}, "retention", compute, tags)
 
     def submit_monitoring(
         self,
@@ -88,26 +63,15 @@ class Checks(Jobs):
         `component` is `name:version`, `circuits` a path in the datastore, `literals` further inputs. Outputs land in
         `jobs/<name>/`: `reports.json`, `plots/`.
         """
-        from azure.ai.ml import Input, Output
-        from azure.ai.ml.dsl import pipeline
+        from azure.ai.ml import Input
 
-        def build() -> "Job":
-            monitor: Any = self._client(Stage.DEV).components.get(*split_version(component))
+        def looking() -> dict[str, Any]:
+            watched = Input(type="uri_file", path=datastore_uri(circuits))
+            step = self._command(component)(circuits=watched, **literals)
+            return {"reports": step.outputs.reports, "plots": step.outputs.plots}
 
-            def looking() -> dict[str, Any]:  # the SDK cannot submit a registered command by itself
-                step = monitor(circuits=Input(type="uri_file", path=datastore_uri(circuits)), **literals)
-                return {"reports": step.outputs.reports, "plots": step.outputs.plots}
-
-            job: Any = pipeline(looking)()
-            job.name, job.display_name, job.experiment_name = name, name, "monitoring"
-            job.settings.default_compute, job.tags = compute, dict(tags)
-            job.outputs.reports = Output(
-                type="uri_file", path=datastore_uri(job_output(name, "reports.json"))
-            )
-            job.outputs.plots = Output(type="uri_folder", path=datastore_uri(job_output(name, "plots")))
-            return job
-
-        self._submit(name, tags, build)
+        files = {"reports": "reports.json", "plots": "plots/"}
+        self._submit_commands(name, looking, files, "monitoring", compute, tags)
 
     def submit_comparison(
         self,
@@ -125,29 +89,17 @@ class Checks(Jobs):
         `before` and `after` are the component's builds (`name:version`), `models` is a path in the datastore,
         `sensor_data` an `abfss://` address. Outputs land in `jobs/<name>/`: `before.json`, `after.json`.
         """
-        from azure.ai.ml import Input, Output
-        from azure.ai.ml.dsl import pipeline
+        from azure.ai.ml import Input
 
-        def build() -> "Job":
-            components = self._client(Stage.DEV).components
-            first, second = (components.get(*split_version(one)) for one in (before, after))
+        def comparing() -> dict[str, Any]:
             given: dict[str, Any] = {
                 "models": Input(type="uri_file", path=datastore_uri(models)),
                 "workspace_data": self.data_uri(Stage.DEV),
                 "sensor_data": sensor_data,
             }
+            old: Any = self._command(before)(**given)
+            new: Any = self._command(after)(**given, reference=old.outputs.forecasts)
+            return {"before": old.outputs.report, "after": new.outputs.report}
 
-            def comparing() -> dict[str, Any]:
-                old: Any = first(**given)
-                new: Any = second(**given, reference=old.outputs.forecasts)
-                return {"before": old.outputs.report, "after": new.outputs.report}
-
-            job: Any = pipeline(comparing)()
-            job.name, job.display_name, job.experiment_name = name, name, "environments"
-            job.settings.default_compute, job.tags = compute, dict(tags)
-            for output in ("before", "after"):
-                place = datastore_uri(job_output(name, f"{output}.json"))
-                setattr(job.outputs, output, Output(type="uri_file", path=place))
-            return job
-
-        self._submit(name, tags, build)
+        files = {"before": "before.json", "after": "after.json"}
+        self._submit_commands(name, comparing, files, "environments", compute, tags)

@@ -110,15 +110,6 @@ class Endpoints(Online):
                 )
             )
 
-    def set_default(self, stage: Stage, endpoint: str, deployment: str) -> None:
-        """Make a deployment the one that an invocation without a name reaches."""
-        known: Any = self._endpoint(stage, endpoint)
-        if known is None:
-            raise NotFound(f"there is no endpoint {endpoint} in {stage}")
-        known.defaults = {"deployment_name": deployment}
-        with translated(f"make {deployment} the default of {endpoint}"):
-            self._client(stage).batch_endpoints.begin_create_or_update(known)
-
     def delete_deployment(self, stage: Stage, endpoint: str, deployment: str) -> None:
         """Start the deletion of a deployment; no error where it is gone already.
 

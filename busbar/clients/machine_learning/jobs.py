@@ -88,24 +88,14 @@ class Jobs(Workspaces):
         `mapping` is a path in the datastore, `raw` and `readings` are `abfss://` addresses, `literals` further
         inputs. The output lands in `jobs/<name>/report.json`.
         """
-        from azure.ai.ml import Input, Output
-        from azure.ai.ml.dsl import pipeline
+        from azure.ai.ml import Input
 
-        def build() -> "Job":
-            merge: Any = self._client(Stage.DEV).components.get(*split_version(component))
+        def merging() -> dict[str, Any]:
+            file = Input(type="uri_file", path=datastore_uri(mapping))
+            step = self._command(component)(mapping=file, raw=raw, readings=readings, **literals)
+            return {"report": step.outputs.report}
 
-            def merging() -> dict[str, Any]:  # the SDK cannot submit a registered command by itself
-                file = Input(type="uri_file", path=datastore_uri(mapping))
-                step = merge(mapping=file, raw=raw, readings=readings, **literals)
-                return {"report": step.outputs.report}
-
-            job: Any = pipeline(merging)()
-            job.name, job.display_name, job.experiment_name = name, name, "merge"
-            job.settings.default_compute, job.tags = compute, dict(tags)
-            job.outputs.report = Output(type="uri_file", path=_output_uri(name, "report.json"))
-            return job
-
-        self._submit(name, tags, build)
+        self._submit_commands(name, merging, {"report": "report.json"}, "merge", compute, tags)
 
     def job(self, place: str, name: str) -> JobState | None:
         """Where a job stands, `None` if there is none of that name."""
@@ -132,6 +122,38 @@ class Jobs(Workspaces):
                 self._client(place).jobs.begin_cancel(name)
         except NotFound:
             return
+
+    def _command(self, component: str) -> Any:
+        """A command registered in dev, `name:version`, to be called with its inputs within a pipeline."""
+        return self._client(Stage.DEV).components.get(*split_version(component))
+
+    def _submit_commands(
+        self,
+        name: str,
+        steps: Callable[[], dict[str, Any]],
+        outputs: Mapping[str, str],
+        experiment: str,
+        compute: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        """Start a pipeline of registered commands in dev: the SDK cannot submit one by itself.
+
+        `steps` calls them and gives their outputs; `outputs` says by the same names which file of `jobs/<name>/` each
+        lands in, or folder, with a slash at its end.
+        """
+        from azure.ai.ml import Output
+        from azure.ai.ml.dsl import pipeline
+
+        def build() -> "Job":
+            job: Any = pipeline(steps)()
+            job.name, job.display_name, job.experiment_name = name, name, experiment
+            job.settings.default_compute, job.tags = compute, dict(tags)
+            for output, file in outputs.items():
+                kind = "uri_folder" if file.endswith("/") else "uri_file"
+                setattr(job.outputs, output, Output(type=kind, path=_output_uri(name, file.rstrip("/"))))
+            return job
+
+        self._submit(name, tags, build)
 
     def _submit(
         self, name: str, tags: Mapping[str, str], build: "Callable[[], Job]", stage: Stage = Stage.DEV
