@@ -32,7 +32,7 @@ def test_all_components_are_there() -> None:
         "etl_merge", "train_lstm", "evaluate_model", "training_pipeline", "batch_score", "scoring_pipeline",
         "online_score", "validate_predictions", "calculate_metrics", "detect_drift", "evidence_notebook",
         "purge_predictions",
-        "compare_environments", "monitor_circuits",
+        "compare_environments", "monitor_circuits", "score_circuits",
     }  # fmt: skip
 
 

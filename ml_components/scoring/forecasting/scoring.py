@@ -1,9 +1,10 @@
-"""One circuit scored: read, forecast, write, and say what was done."""
+"""Circuits scored: read, forecast, write all at once, and say what was done of each."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from shared.circuit import Circuit
@@ -15,6 +16,9 @@ from forecasting.asking import Asked, Endpoint, ask
 from forecasting.forecast import Forecasts, forecast, latency, replay_error
 from forecasting.table import forecast_rows, replaced
 from forecasting.windows import Mode, Share, actuals, issue_times, load_recent, look_backs
+
+if TYPE_CHECKING:
+    from arro3.core import Table
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,27 @@ class Scoring:
     endpoint: Endpoint | None = None
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What a model forecast, before it is written: summary.json but for the write, and the rows, with the predicate of
+    those that they replace. A replay has no rows.
+    """
+
+    summary: dict[str, Any]
+    rows: "Table | None" = None
+    replaces: str = ""
+
+
 def score(scoring: Scoring, readings: str, forecasts: str) -> dict[str, Any]:
     """Score from the table of readings into the table of forecasts; returns summary.json.
 
     A repeat replaces what it wrote before. A replay writes nothing and measures the error instead.
     """
+    return write([forecast_day(scoring, readings)], forecasts)[0]
+
+
+def forecast_day(scoring: Scoring, readings: str) -> Scored:
+    """Forecast from the table of readings; nothing is written yet."""
     clock, circuit, model = _Clock(), scoring.circuit, scoring.model
     series = load_recent(circuit, model, readings, scoring.day, scoring.windows, scoring.mode)
     load_seconds = clock.lap()
@@ -50,9 +70,7 @@ def score(scoring: Scoring, readings: str, forecasts: str) -> dict[str, Any]:
     found = asked.found if asked else forecast(model, inputs)
     replayed = scoring.mode is Mode.REPLAY
     error = replay_error(model, found, inputs, actuals(model, series, issued)) if replayed else None
-    predict_seconds = clock.lap()
-    version = None if replayed else _write(scoring, issued, found, forecasts)
-    return {
+    summary = {
         "schema_version": 1,
         "mode": scoring.mode,
         "plant_id": circuit.plant_id,
@@ -68,9 +86,30 @@ def score(scoring: Scoring, readings: str, forecasts: str) -> dict[str, Any]:
         "latency_ms": latency(found),
         "requests": asked.summary if asked else None,
         "error": error,
-        "seconds": {"load": load_seconds, "predict": predict_seconds, "write": clock.lap()},
-        "delta_version": version,
+        "seconds": {"load": load_seconds, "predict": clock.lap()},
     }
+    if replayed:
+        return Scored(summary)
+    rows = forecast_rows(circuit, issued, found, scoring.model_version, scoring.deployment)
+    return Scored(summary, rows, replaced(circuit, issued, scoring.deployment))
+
+
+def write(scored: Sequence[Scored], forecasts: str) -> list[dict[str, Any]]:
+    """Put forecasts into their table in one commit, in the place of what stood there; gives back their summaries.
+
+    No two may be of the same circuit, issue time and deployment. The seconds of the write are those of all together.
+    """
+    clock = _Clock()
+    version = _commit([one for one in scored if _has_rows(one)], forecasts)
+    seconds = clock.lap()
+    return [
+        one.summary
+        | {
+            "seconds": one.summary["seconds"] | {"write": seconds},
+            "delta_version": version if _has_rows(one) else None,
+        }
+        for one in scored
+    ]
 
 
 def skipped_sensors(circuit: Circuit, found: Forecasts) -> dict[str, str]:
@@ -95,11 +134,19 @@ def _ask(scoring: Scoring, inputs: np.ndarray) -> Asked | None:
     return asked
 
 
-def _write(scoring: Scoring, issued: list[datetime], found: Forecasts, table: str) -> int | None:
-    rows = forecast_rows(scoring.circuit, issued, found, scoring.model_version, scoring.deployment)
-    if not rows.num_rows:
+def _has_rows(scored: Scored) -> bool:
+    return scored.rows is not None and scored.rows.num_rows > 0
+
+
+def _commit(scored: Sequence[Scored], forecasts: str) -> int | None:
+    from arro3.core import Table
+
+    if not scored:
         return None
-    return replace_rows(table, rows, replaced(scoring.circuit, issued, scoring.deployment))
+    batches = [batch for one in scored if one.rows for batch in one.rows.to_batches()]
+    return replace_rows(
+        forecasts, Table.from_batches(batches), " OR ".join(f"({one.replaces})" for one in scored)
+    )
 
 
 class _Clock:
