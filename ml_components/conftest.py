@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent
-sys.path[:0] = map(str, [ROOT, ROOT / "scoring", ROOT / "data" / "cases", *sorted(ROOT.glob("*/*/src"))])
+FOLDERS = [ROOT, ROOT / "scoring", ROOT / "data", ROOT / "data" / "cases", *sorted(ROOT.glob("*/*/src"))]
+sys.path[:0] = map(str, FOLDERS)
 
 SENSORS = ("temperature", "pressure", "flow")
 SMALL = {"look_back": 24, "horizon": 6, "season": 12, "patch": 6, "units": 8, "epochs": 2, "max_gap": 3}

@@ -13,17 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# A job finds shared/ beside this file; in the repository it lies three folders up.
-sys.path.extend(map(str, Path(__file__).resolve().parents[3:4]))
+# A job finds shared/ and etl/ beside this file; in the repository they lie three and two folders up.
+sys.path.extend(map(str, Path(__file__).resolve().parents[2:4]))
 
-from file_ledger import Entry, Ledger
-from findings import Findings, SensorRange
-from mapping import PlantMapping, load_mappings
-from merge_report import report_document, write_report
+from etl.findings import Findings
+from etl.ledger import Entry, Ledger, ledger_of
+from etl.mapping import PlantMapping, load_mappings
+from etl.merge_report import Merged, Upkeep, report_document
+from etl.raw_files import read_raw_file
+from etl.schema_drift import compare
+from file_ledger import store_entries, stored_entries
 from merging import Merge
 from quarantine import BATCH, Quarantine
-from raw_files import read_raw_file
-from schema_drift import compare
+from raw_parquet import open_parquet
 from shared.errors import LOG, InputError, run_command
 from shared.storage import StoredFile, files_below, local_copy, open_table, resolve
 from shared.tracking import log_run
@@ -42,13 +44,13 @@ def main() -> None:
     run.finish()
     after = version(table)
     upkeep = maintain(table, arguments.history_days, pins)
-    for beside in (run.ledger.table, run.quarantine.table):
+    for beside in (run.files, run.quarantine.table):
         maintain(beside, arguments.history_days, () if pins is not None else None)
-    report = report_document(run, before, after, upkeep, time.perf_counter() - started)
-    write_report(arguments.report, report)
+    merged = run.merged(before, after, upkeep, time.perf_counter() - started)
+    report = report_document(merged)
+    Path(arguments.report).write_text(json.dumps(report, indent=2), encoding="utf-8")
     if after is None:
-        reasons = "; ".join(f"{p['file']}: {p['reason']}" for p in run.findings.problems[:3])
-        raise InputError(f"nothing could be read below {run.raw}: {reasons or 'the mapping matches no file'}")
+        raise InputError(f"nothing could be read below {run.raw}: {merged.why_nothing}")
     figures = {name: report["merged"][name] for name in ("inserted", "updated")}
     log_run(
         {"delta_version_before": before, "delta_version": after}, figures | {"seconds": report["seconds"]}
@@ -66,9 +68,9 @@ class Run:
     """One run over all plants; the tables beside the readings are called like it."""
 
     def __init__(self, raw: str, readings: str) -> None:
-        self.raw, self.readings = raw, readings
+        self.raw, self.files = raw, ledger_of(readings)
         self.findings = Findings()
-        self.ledger, self.quarantine = Ledger(readings), Quarantine(readings, self.findings)
+        self.ledger, self.quarantine = Ledger(stored_entries(self.files)), Quarantine(readings, self.findings)
         self.merge = Merge(readings, self.findings)
         self.found = self.read = 0
         self._entries: list[Entry] = []
@@ -82,13 +84,14 @@ class Run:
         self.quarantine.forget(mapping.plant_id, [file.name for file in new])
         for file in new:
             self._file(file, mapping, known)
-        self._look_for_vanished(mapping)
+        self.findings.look_for_vanished(mapping.plant_id, mapping.circuits)
 
     def finish(self) -> None:
         """Merge the rest, and put down what was merged."""
         self.merge.flush()
         self.quarantine.flush()
-        self.ledger.record(self._entries)
+        store_entries(self.files, self._entries)
+        self.ledger.add(self._entries)
         self._entries = []
 
     def _files(self, mapping: PlantMapping) -> Iterator[StoredFile]:
@@ -101,16 +104,26 @@ class Run:
             yield from (file for file in files if file.name not in seen)
             seen |= {file.name for file in files}
 
-    def _look_for_vanished(self, mapping: PlantMapping) -> None:
-        """A sensor that no file has, while its circuit's others are read, stands in the report without readings."""
-        read = {circuit for plant, circuit, _ in self.findings.sensors if plant == mapping.plant_id}
-        for circuit in read & mapping.circuits.keys():
-            for sensor in mapping.circuits[circuit]:
-                self.findings.sensors.setdefault((mapping.plant_id, circuit, sensor), SensorRange())
+    def merged(self, before: int | None, after: int | None, upkeep: Upkeep, seconds: float) -> Merged:
+        """The run as it ended."""
+        return Merged(
+            self.findings,
+            self.found,
+            self.read,
+            **self.merge.counts,
+            quarantine=self.quarantine.table,
+            latest=self.ledger.latest(),
+            before=before,
+            after=after,
+            seconds=seconds,
+            upkeep=upkeep,
+        )
 
     def _file(self, file: StoredFile, mapping: PlantMapping, known: list[dict[str, str]]) -> None:
         with local_copy(self.raw, file.name) as path:
-            done = read_raw_file(path, file.name, file.modified, mapping, self.findings, self._take)
+            done = read_raw_file(
+                path, file.name, file.modified, mapping, self.findings, self._take, open_parquet
+            )
         compare(file.name, done.kinds, known, mapping, self.findings)
         if done.readings:
             known.append(done.kinds)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import numpy as np
-from findings import Findings, Key, SensorRange
+from etl.findings import Findings, Key, SensorRange
 from shared.delta import merge_readings
 
 BATCH = 1_000_000
@@ -13,7 +13,7 @@ class Merge:
     """Takes readings in the order in which they count (a later one wins) and merges them batch by batch."""
 
     def __init__(self, table: str, findings: Findings, batch: int = BATCH) -> None:
-        self.counts: Counter[str] = Counter(inserted=0, updated=0, duplicates=0, readings=0)
+        self.counts: Counter[str] = Counter(inserted=0, updated=0, duplicates=0)
         self._table = table
         self._batch = batch
         self._ranges = findings.sensors
@@ -25,7 +25,6 @@ class Merge:
         self._ranges.setdefault(key, SensorRange()).add(moments, values)
         self._waiting.setdefault(key, []).append((moments, values))
         self._size += len(moments)
-        self.counts["readings"] += len(moments)
 
     @property
     def is_full(self) -> bool:
@@ -39,9 +38,3 @@ class Merge:
         }
         self._waiting, self._size = {}, 0
         self.counts.update(merge_readings(self._table, readings))
-
-    @property
-    def unchanged(self) -> int:
-        """Readings that the table held already."""
-        counts = self.counts
-        return counts["readings"] - counts["inserted"] - counts["updated"] - counts["duplicates"]

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
-from findings import Findings
+from etl.findings import Findings
+from etl.ledger import quarantine_of
 from shared.delta import integer_column, quoted, retry_conflicts, text_column
 from shared.storage import open_table, storage_options
 
@@ -15,7 +16,7 @@ class Quarantine:
     """The quarantine of one table of readings: called like it, with `_quarantine` behind."""
 
     def __init__(self, readings: str, findings: Findings) -> None:
-        self.table = f"{readings}_quarantine"
+        self.table = quarantine_of(readings)
         self._rejects = findings.rejects
 
     def forget(self, plant_id: str, files: Sequence[str]) -> None:

@@ -5,16 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from raw_table import Block, RawTable, Timestamps, Unreadable
+from etl.raw_table import Block, RawTable, Timestamps, Unreadable
 
-MAGIC = b"PAR1"
 _NUMBERS = ("Int", "UInt", "Float", "Decimal", "Bool")
-
-
-def is_parquet(path: Path) -> bool:
-    """Whether the file begins as Parquet files do, whatever it is called."""
-    with path.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
 
 
 def open_parquet(path: Path, wanted: Iterable[str]) -> RawTable:

@@ -1,24 +1,14 @@
 """Upkeep of a Delta table: small files made one, and files that no version needs any more deleted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
+from etl.merge_report import Upkeep
 from shared.errors import InputError
 from shared.storage import open_table
 
 FILES_A_PARTITION = 8
 SMALLEST_HISTORY_DAYS = 7
-
-
-@dataclass(frozen=True)
-class Upkeep:
-    """What was done: files made into fewer, files deleted, versions that stay readable whatever their age."""
-
-    compacted: int = 0
-    written: int = 0
-    vacuumed: int = 0
-    pinned: tuple[int, ...] = ()
 
 
 def parse_pins(text: str | None) -> tuple[int, ...] | None:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from case_files import load_cases, write_step
 from deltalake import DeltaTable, QueryBuilder
-from mapping import load_mappings
+from etl.mapping import load_mappings
 from shared.errors import InputError
 
 CASES = load_cases()
@@ -168,7 +168,7 @@ def test_however_files_arrive_and_however_small_the_batches_the_table_is_the_sam
     one_by_one, names = make_plant("one-by-one"), list(files)
     random.Random(seed + 100).shuffle(names)  # noqa: S311
     monkeypatch.setattr("merging.Merge.__init__.__defaults__", (5,))
-    monkeypatch.setattr("raw_text.LINES", 3)
+    monkeypatch.setattr("etl.raw_text.LINES", 3)
     for name in names:
         one_by_one.write({name: files[name]})
         one_by_one.merge()

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from cells import read_values
-from clock import Clock
-from findings import Findings
-from mapping import PlantMapping
-from raw_files import read_raw_file
-from raw_table import Block
+from etl.cells import read_values
+from etl.clock import Clock
+from etl.findings import Findings
+from etl.mapping import PlantMapping
+from etl.raw_files import read_raw_file
+from etl.raw_table import Block
+from raw_parquet import open_parquet
 
 hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not in this environment")
 from hypothesis import given, settings  # noqa: E402
@@ -42,7 +43,7 @@ def test_no_bytes_break_it(content: bytes) -> None:
         path = Path(folder) / "x.csv"
         path.write_bytes(content)
         done = read_raw_file(
-            path, "x.csv", WRITTEN, mapping(), findings, lambda _, at, __: taken.append(len(at))
+            path, "x.csv", WRITTEN, mapping(), findings, lambda _, at, __: taken.append(len(at)), open_parquet
         )
     assert sum(taken) == done.readings <= done.rows
     rows_lost = {(reject.line, reject.column) for reject in findings.rejects if reject.column in ("", "at")}

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from findings import Findings
-from mapping import load_mappings
+from etl.findings import Findings
+from etl.mapping import load_mappings
+from etl.raw_files import read_raw_file
 from merging import Merge
-from raw_files import read_raw_file
+from raw_parquet import open_parquet
 from shared.circuit import parse_circuit
 from shared.metrics import errors, seasonal_naive
 from shared.readings import load_series
@@ -31,7 +32,7 @@ def test_the_blend_beats_seasonal_naive_on_a_station(tmp_path: Path) -> None:
     [mapping] = load_mappings(tmp_path / "mapping.yaml")
     file, findings = DATA / mapping.files[0], Findings()
     merge = Merge(str(tmp_path / "readings"), findings)
-    read_raw_file(file, file.name, datetime.now(UTC), mapping, findings, merge.add)
+    read_raw_file(file, file.name, datetime.now(UTC), mapping, findings, merge.add, open_parquet)
     merge.flush()
     circuit = parse_circuit(
         {

@@ -44,8 +44,17 @@ class PlantMapping:
 def load_mappings(path: str | Path) -> list[PlantMapping]:
     """Read the mapping file, one plant or a list of them; raises `InputError` naming the plant and the key."""
     try:
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(f"mapping {path} cannot be read: {error}") from error
+    return parse_mappings(text, str(path))
+
+
+def parse_mappings(text: str, path: str) -> list[PlantMapping]:
+    """The same from the file's text; `path` is what messages call it."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         raise InputError(f"mapping {path} cannot be read: {error}") from error
     entries = document if isinstance(document, list) else [document]
     return [_plant(f"mapping {path}, plant {index + 1}", entry) for index, entry in enumerate(entries)]

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from raw_table import Block, RawTable, Unreadable
+from etl.raw_table import Block, RawTable, Unreadable
 
 LINES = 20_000
 HEAD = 65_536

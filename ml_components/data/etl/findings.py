@@ -1,6 +1,7 @@
 """What the reading of raw files comes upon: counts, problems of files, rows for the quarantine, sensors' ranges."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -43,6 +44,14 @@ class SensorRange:
             newest = int(moments[measured].max())
             self.latest = newest if self.latest is None else max(self.latest, newest)
 
+    def include(self, other: "SensorRange") -> None:
+        """Add what was read of the same sensor elsewhere."""
+        self.readings += other.readings
+        self.missing += other.missing
+        self.minimum = min(self.minimum, other.minimum)
+        self.maximum = max(self.maximum, other.maximum)
+        self.latest = max((one for one in (self.latest, other.latest) if one is not None), default=None)
+
     @property
     def remark(self) -> str:
         """What a person should know of it; empty where all is well."""
@@ -68,6 +77,29 @@ class Findings:
     examples: dict[str, dict[str, Any]] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     sensors: dict[Key, SensorRange] = field(default_factory=dict)
+
+    def include(self, other: "Findings") -> None:
+        """Add what another reading came upon, as if its files had been read after these."""
+        self.rows += other.rows
+        self.gaps += other.gaps
+        self.out_of_order += other.out_of_order
+        self.ambiguous_times += other.ambiguous_times
+        self.problems += other.problems
+        self.drift += other.drift
+        for plant, names in other.unmapped.items():
+            self.unmapped.setdefault(plant, set()).update(names)
+        self.reasons.update(other.reasons)
+        self.examples = other.examples | self.examples
+        self.rejects += other.rejects
+        for key, found in other.sensors.items():
+            self.sensors.setdefault(key, SensorRange()).include(found)
+
+    def look_for_vanished(self, plant_id: str, circuits: Mapping[str, Mapping[str, str]]) -> None:
+        """A sensor that no file has, while its circuit's others are read, stands in the report without readings."""
+        read = {circuit for plant, circuit, _ in self.sensors if plant == plant_id}
+        for circuit in read & circuits.keys():
+            for sensor in circuits[circuit]:
+                self.sensors.setdefault((plant_id, circuit, sensor), SensorRange())
 
     def reject(self, plant_id: str, file: str, line: int, column: str, value: str, reason: str) -> None:
         """Count a bad row or cell and put it up for the quarantine."""

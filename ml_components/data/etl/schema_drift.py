@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from findings import Findings
-from mapping import PlantMapping
+from etl.findings import Findings
+from etl.mapping import PlantMapping
 
 LIKE = 0.5
 

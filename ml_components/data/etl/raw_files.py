@@ -1,6 +1,6 @@
 """One raw file → readings, handed on block by block; what cannot be read is told in the findings, nothing raised."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cells import read_values
-from clock import Clock
-from findings import Findings, Key
-from mapping import PlantMapping
-from raw_parquet import is_parquet, open_parquet
-from raw_table import Block, RawTable, Unreadable
-from raw_text import open_csv
+
+from etl.cells import read_values
+from etl.clock import Clock
+from etl.findings import Findings, Key
+from etl.mapping import PlantMapping
+from etl.raw_table import Block, RawTable, Unreadable
+from etl.raw_text import open_csv
+
+MAGIC = b"PAR1"
 
 Sink = Callable[[Key, np.ndarray, np.ndarray], None]
 """Takes a sensor's readings in the file's order: (plant, circuit, sensor), microseconds, values (NaN: a gap)."""
+
+OpenParquet = Callable[[Path, Iterable[str]], RawTable]
+"""Opens a Parquet file for the columns that are wanted; raises `Unreadable`, while its blocks are read, too."""
 
 
 @dataclass
@@ -33,12 +38,18 @@ class FileRead:
 
 
 def read_raw_file(
-    path: Path, name: str, written: datetime, mapping: PlantMapping, findings: Findings, sink: Sink
+    path: Path,
+    name: str,
+    written: datetime,
+    mapping: PlantMapping,
+    findings: Findings,
+    sink: Sink,
+    open_parquet: OpenParquet,
 ) -> FileRead:
     """Read one file, CSV or Parquet by its content, of a size that memory does not matter for."""
     reader = _Reader(name, mapping, findings, sink, Clock(mapping, written))
     try:
-        with _opened(path, mapping) as table:
+        with _opened(path, mapping, open_parquet) as table:
             reader.read(table)
     except Unreadable as error:
         findings.problem(mapping.plant_id, name, str(error), error.line)
@@ -47,12 +58,18 @@ def read_raw_file(
 
 
 @contextmanager
-def _opened(path: Path, mapping: PlantMapping) -> Iterator[RawTable]:
-    if is_parquet(path):
+def _opened(path: Path, mapping: PlantMapping, open_parquet: OpenParquet) -> Iterator[RawTable]:
+    if _is_parquet(path):
         yield open_parquet(path, [*mapping.time, *mapping.columns])
     else:
         with open_csv(path, mapping.delimiter, mapping.time) as table:
             yield table
+
+
+def _is_parquet(path: Path) -> bool:
+    """Whether the file begins as Parquet files do, whatever it is called."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
 
 
 @dataclass

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from mapping import PlantMapping
-from raw_table import Block, Timestamps
+
+from etl.mapping import PlantMapping
+from etl.raw_table import Block, Timestamps
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 wall clocks are counted from it, too
 EARLIEST, LATEST = (
