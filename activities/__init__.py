@@ -16,6 +16,7 @@ from activities.assets import (
     share_environment,
 )
 from activities.baking import judge_fleet, judge_step, measure_step, submit_replay
+from activities.catching_up import divide_circuits, record_caught_up, submit_catch_up
 from activities.environments import (
     compose_update,
     look_at_environment,
@@ -139,6 +140,9 @@ ACTIVITIES = (
     share_scoring,
     submit_scoring,
     record_scored,
+    divide_circuits,
+    submit_catch_up,
+    record_caught_up,
     plan_monitoring,
     submit_monitoring,
     record_judged,

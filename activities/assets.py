@@ -51,6 +51,7 @@ SCORING = (
     "scoring/online_score/component.yaml",
     "scoring/scoring_pipeline/component.yaml",
 )
+CATCH_UP = "scoring/score_circuits/component.yaml"
 
 
 def register_environment(
@@ -72,7 +73,7 @@ def register_components(
     """Register the training and scoring components whose versions are new."""
     try:
         files = component_files(repository, request.run.commit)
-        found = _create_components(Stage.DEV, files, (*TRAINING, *SCORING), ml)
+        found = _create_components(Stage.DEV, files, (*TRAINING, *SCORING, CATCH_UP), ml)
     except ConfigurationError as error:
         return ComponentsRegistration(problem=str(error))
     versions = {item.name: item.version for item in found}
@@ -256,14 +257,15 @@ def _component(files: dict[str, bytes], path: str, environment: Versioned) -> Ve
 
 
 def _require_one_scoring_version(found: Iterable[Versioned]) -> None:
-    """What scores has one version, be it asked as a job or as an endpoint: a release pins it once."""
+    """What scores has one version, asked as a job, as an endpoint or for many circuits: a release pins it once."""
     versions = {item.name: item.version for item in found}
-    batch, online = versions.get(names.SCORING_COMPONENT), versions.get(names.ONLINE_COMPONENT)
-    if batch and online and batch != online:
-        raise ConfigurationError(
-            f"ml_components/scoring: {names.SCORING_COMPONENT} is at {batch}, {names.ONLINE_COMPONENT} at {online}: "
-            "give both the same version"
-        )
+    batch = versions.get(names.SCORING_COMPONENT)
+    for other in (names.ONLINE_COMPONENT, names.CATCH_UP_COMPONENT):
+        if batch and versions.get(other, batch) != batch:
+            raise ConfigurationError(
+                f"ml_components/scoring: {names.SCORING_COMPONENT} is at {batch}, {other} at {versions[other]}: "
+                "give both the same version"
+            )
 
 
 def _is_new_build(found: Versioned, environment: Versioned, registered: Mapping[str, str]) -> bool:

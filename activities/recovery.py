@@ -99,7 +99,8 @@ def _announced(request: Cancellation, records: Records) -> set[JobRef]:
         for stage in Stage
         if one.id.startswith(f"score-{stage}-")
     }
-    return trained | scored
+    caught_up = {JobRef(Stage.DEV, one.id) for one in request.halted_by("score_circuits")}
+    return trained | scored | caught_up
 
 
 def _deploys(request: Cancellation, record: DeploymentRecord, release: str | None) -> bool:

@@ -1,7 +1,7 @@
 """Scoring through what is deployed, shared with a candidate while it ramps up."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -85,19 +85,29 @@ def record_scored(request: ScoringResult, *, ml: MachineLearning, records: Recor
     rows = sum(int(summary["rows"]) for summary in summaries.values() if summary)
     failed = next((one.state for one in request.parts if not one.done and one.part.instead is None), None)
     reason = failed.error or f"job {failed.name} {failed.status}" if failed else ""
-    records.save_scoring(
-        ScoringRecord(
-            key=scoring.key,
-            stage=scoring.stage,
-            day=scoring.day.isoformat(),
-            job=request.parts[0].state.name,
-            status=failed.status if failed else JobStatus.COMPLETED,
-            rows=rows,
-            updated_at=now(),
-            reason=reason,
-        )
+    record = ScoringRecord(
+        key=scoring.key,
+        stage=scoring.stage,
+        day=scoring.day.isoformat(),
+        job=request.parts[0].state.name,
+        status=failed.status if failed else JobStatus.COMPLETED,
+        rows=rows,
+        updated_at=now(),
+        reason=reason,
     )
+    if scoring.missed:
+        save_missed([record], records)
+    else:
+        records.save_scoring(record)
     return ScoringOutcome(scoring.key, failed is None, reason or f"{rows} rows")
+
+
+def save_missed(missed: Iterable[ScoringRecord], records: Records) -> None:
+    """Put days that were made up for on record, but where a newer day is: that one stays the circuit's latest."""
+    known = {(one.stage, one.key): one.day for one in records.scorings()}
+    for record in missed:
+        if known.get((record.stage, record.key), "") <= record.day:
+            records.save_scoring(record)
 
 
 def _summary(stage: Stage, state: JobState, ml: MachineLearning) -> Mapping[str, Any] | None:

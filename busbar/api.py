@@ -243,9 +243,9 @@ class Api:
         """How the release of an environment stands, with its compatibility matrix."""
         return from_wire(EnvironmentRelease, self._call("GET", f"/api/environments/{version}"))
 
-    def score(self, stage: str, day: str = "") -> str:
-        """Score a stage's circuits for a day (YYYY-MM-DD); the orchestration's id."""
-        return self._start("/api/scorings", stage=stage, day=day)
+    def score(self, stage: str, day: str = "", since: str = "") -> str:
+        """Score a stage's circuits for a day (YYYY-MM-DD), or make up for all days `since`; the orchestration's id."""
+        return self._start("/api/scorings", stage=stage, day=day, since=since)
 
     def drift(self, stage: str) -> DriftState:
         """The drift of a stage's circuits."""

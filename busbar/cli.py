@@ -80,11 +80,12 @@ def train(
 def score(
     stage: Annotated[Stage, typer.Option(help="Deployment stage.")] = Stage.PROD,
     day: Annotated[str, typer.Option(help="YYYY-MM-DD; Busbar's default if left out.")] = "",
+    since: Annotated[str, typer.Option(help="YYYY-MM-DD: make up for all days from it on, and look.")] = "",
     url: Url = LOCAL_URL,
     key: Key = "",
 ) -> None:
     """Score every circuit that a stage serves."""
-    started(lambda api: api.score(stage, day), url, key)
+    started(lambda api: api.score(stage, day, since), url, key)
 
 
 def _snapshot(url: str, key: str) -> Snapshot:

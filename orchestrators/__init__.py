@@ -1,6 +1,7 @@
 """Every orchestrator, in the order of the journey: `function_app.py` registers this tuple, a room is a stage."""
 
 from orchestrators.approval import approval
+from orchestrators.catching_up import catch_up, score_circuits
 from orchestrators.deploy_circuit import deploy_circuit
 from orchestrators.deploy_release import deploy_release, deploy_wave, take_back_wave
 from orchestrators.drift_response import drift_response
@@ -43,6 +44,8 @@ ORCHESTRATORS = (
     score_stage,
     score_circuit,
     score_days,
+    catch_up,
+    score_circuits,
     monitor_stage,
     monitor_circuits,
     drift_response,

@@ -21,11 +21,11 @@ from orchestrators.waiting import wait_for_job
 
 def score_stage(ctx: Context, request: ScoringRun) -> Steps[list[ScoringOutcome]]:
     """Score a day; circuits in separate invocations, bounded; one that fails stops no other."""
-    deployed = yield from call(ctx, list_deployed, request.stage)
+    deployed = request.named or (yield from call(ctx, list_deployed, request.stage))
     requests = [
         (
             names.scoring_circuit(ctx.instance_id, key),
-            CircuitScoring(request.stage, key, request.day, request.policy),
+            CircuitScoring(request.stage, key, request.day, request.policy, missed=request.missed),
         )
         for key in deployed
     ]

@@ -928,6 +928,23 @@ class FakeMachineLearning(_Fake):
         inputs = {"component": component, "circuits": circuits, "compute": compute}
         self._submit(Stage.DEV, name, tags, inputs | dict(literals))
 
+    def submit_catch_up(
+        self,
+        name: str,
+        *,
+        component: str,
+        circuits: str,
+        sensor_data: str,
+        forecasts: str,
+        compute: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        build = component.partition(":")[2]
+        if (Stage.DEV, component.partition(":")[0], build) not in self.components:
+            raise NotFound(f"component {component} is not in dev")
+        inputs = {"component": component, "circuits": circuits, "sensor_data": sensor_data}
+        self._submit(Stage.DEV, name, tags, inputs | {"forecasts": forecasts, "compute": compute})
+
     def submit_comparison(
         self,
         name: str,

@@ -11,6 +11,7 @@ from busbar.domain.policies import GateName, Stage
 TRAINING_COMPONENT = "training_pipeline"
 SCORING_COMPONENT = "scoring_pipeline"
 ONLINE_COMPONENT = "online_score"
+CATCH_UP_COMPONENT = "score_circuits"
 MERGE_COMPONENT = "etl_merge"
 
 _CIRCUIT = r"[A-Za-z][A-Za-z0-9]{0,15}-[A-Za-z][A-Za-z0-9]{0,15}"
@@ -19,6 +20,7 @@ _OWN_JOB = re.compile(
     r"|merge-[0-9a-f]{12}-a\d+"
     r"|evidence-r-[0-9a-f]{12}"
     rf"|score-(dev|test|prod)-\d{{4}}-\d\d-\d\d(-\d{{6}})?-{_CIRCUIT}(--candidate)?"
+    r"|catch-up-(dev|test|prod)-\d{4}-\d\d-\d\d(-\d+)+"
     r"|monitor-(dev|test|prod)-\d{4}-\d\d-\d\d(-\d+)+"
     r"|environment-\d+(-\d+)*-[0-9a-f]{12}(-\d+)?-trial-\d+"
     r"|(purge-)?retention-\d{4}-\d\d-\d\d(T\d{4})?-forecasts"
@@ -202,9 +204,24 @@ def scoring_run(stage: Stage, day: date, suffix: str = "") -> str:
     return f"score-{stage}-{day.isoformat()}{suffix and '-' + suffix}"
 
 
-def scoring_days(stage: Stage, day: date) -> str:
+def scoring_days(stage: Stage, day: date, suffix: str = "") -> str:
     """The daily run: scores what was missed up to a day, and looks at it."""
-    return f"daily-{stage}-{day.isoformat()}"
+    return f"daily-{stage}-{day.isoformat()}{suffix and '-' + suffix}"
+
+
+def catch_up(stage: Stage, day: date, suffix: str = "") -> str:
+    """The scoring of the days that were missed before a day."""
+    return f"catch-up-{stage}-{day.isoformat()}{suffix and '-' + suffix}"
+
+
+def catch_up_job(run: str, number: int) -> str:
+    """The orchestration and the job, in dev, that score missed days of one batch of circuits."""
+    return f"{run}-{number}"
+
+
+def catches_up(job: str) -> bool:
+    """Whether a scoring job is one for many circuits."""
+    return job.startswith("catch-up-")
 
 
 def monitoring_run(stage: Stage, day: date, suffix: str = "") -> str:

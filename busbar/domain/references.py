@@ -61,7 +61,10 @@ def roots(references: References, holdings: Iterable[Holding]) -> list[Root]:
         *(root for record in references.circuits for root in _latest(record, made, held)),
         *(root for training in references.trainings for root in _under_way(training, held)),
         *(
-            Root(job(one.stage, one.job), f"is the latest scoring of {one.key}")
+            Root(
+                job(Stage.DEV if names.catches_up(one.job) else one.stage, one.job),
+                f"is the latest scoring of {one.key}",
+            )
             for one in references.scorings
         ),
         *(

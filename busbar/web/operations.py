@@ -4,7 +4,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
 from busbar import audited
@@ -39,6 +39,7 @@ class ScoringDays(Protocol):
 
 
 log = logging.getLogger("busbar")
+_MOST_DAYS = 31  # that are made up for at once by hand
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -121,10 +122,21 @@ def merge_on_schedule(orchestrations: Orchestrations, *, repository: Repository)
 
 
 def start_scoring(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:
-    """POST /api/scorings {"stage": "prod", "day": "2025-12-09"}: by default prod, and yesterday."""
+    """POST /api/scorings {"stage": "prod", "day": "2025-12-09", "since": "2025-12-07"}: by default prod, and yesterday.
+
+    With `since`, the days from then on as the daily run makes up for them: scored, and looked at. By hand, so the
+    instances have the time in their ids: the timer's run has the day's own.
+    """
     fields = _fields(body)
     stage, day = _stage(fields), _day(optional_text(fields, "day", yesterday().isoformat()))
-    return _score(stage, day, orchestrations, repository, suffix=f"{datetime.now(UTC):%H%M%S}")
+    since, suffix = optional_text(fields, "since"), f"{datetime.now(UTC):%H%M%S}"
+    policies = _policies(repository)
+    if since:
+        days = _days(_day(since, "since"), day)
+        run = DailyRun(stage, days, policies.training, policies.monitoring.circuits_per_job, suffix)
+        return _started("score_days", names.scoring_days(stage, day, suffix), run, orchestrations)
+    run = ScoringRun(stage, day, policies.training)
+    return _started("score_stage", names.scoring_run(stage, day, suffix), run, orchestrations)
 
 
 def start_monitoring(body: bytes, orchestrations: Orchestrations) -> Reply:
@@ -149,18 +161,11 @@ def score_on_schedule(
         if not days:
             continue
         id = names.scoring_days(stage, days[0])
-        orchestrations.start("score_days", id, DailyRun(stage, days, policies.training))
+        run = DailyRun(stage, days, policies.training, policies.monitoring.circuits_per_job)
+        orchestrations.start("score_days", id, run)
         records.save_scored_until(stage, days[0].isoformat())
         started.append(id)
     return started
-
-
-def _score(
-    stage: Stage, day: date, orchestrations: Orchestrations, repository: Repository, suffix: str
-) -> Reply:
-    """Score a day by hand: the timer's run of a day has the day's own id, this one has the time in it."""
-    run = ScoringRun(stage, day, _policies(repository).training)
-    return _started("score_stage", names.scoring_run(stage, day, suffix), run, orchestrations)
 
 
 def _policies(repository: Repository) -> Policies:
@@ -221,8 +226,16 @@ def _stage(fields: Mapping[str, Any]) -> Stage:
         raise BadRequest("stage", f"not one of {', '.join(Stage)}") from error
 
 
-def _day(text: str) -> date:
+def _day(text: str, field: str = "day") -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise BadRequest("day", f"{text!r} is not YYYY-MM-DD") from error
+        raise BadRequest(field, f"{text!r} is not YYYY-MM-DD") from error
+
+
+def _days(since: date, day: date) -> tuple[date, ...]:
+    """Both and what lies between them, the newest first; raises `BadRequest`."""
+    back = (day - since).days
+    if not 0 <= back < _MOST_DAYS:
+        raise BadRequest("since", f"{since} is not one of the {_MOST_DAYS} days up to {day}")
+    return tuple(day - timedelta(days=number) for number in range(back + 1))

@@ -68,10 +68,14 @@ def training(circuits: Annotated[int, typer.Option(min=3, help="Circuits that we
 
 @app.command()
 def scoring(models: Annotated[int, typer.Option(min=20, help="Models that we score.")] = 200) -> None:
-    """CPU seconds a model, loaded and asked for the newest window, beside Keras in a process and in one each."""
+    """CPU seconds a model, loaded and asked for the newest window, beside Keras in a process and in one each; and a
+    circuit's day from table to table, many in a process beside one in each.
+    """
     counts = {"ours": models, "keras": models // 10, "cold": COLD}
     cpu = _compare("scoring.py", "models", counts, "Scoring, one model after the other")
+    days = _compare("days.py", "days", {"ours": 75, "cold": 2 * COLD}, "Scoring, three days of each circuit")
     _judge(
+        ("a process of batch_score each, over score_circuits", days["cold"] / days["ours"], "≥", 5.0),
         ("Keras's load and predict in one process, over ours", cpu["keras"] / cpu["ours"], "≥", 20.0),
         ("cold process with Keras, over ours", cpu["cold"] / cpu["ours"], "≥", 100.0),
     )

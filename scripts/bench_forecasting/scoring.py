@@ -35,6 +35,8 @@ def make_onnx(path: Path) -> None:
         "look_back": CHOSEN.look_back,
         "horizon": CHOSEN.horizon,
         "season": CHOSEN.season,
+        "max_gap": CHOSEN.max_gap,
+        "frequency_minutes": 60,
         "deviation": [1.0] * SENSORS,
     }
     path.write_bytes(build_onnx(blend, case.circuit(training.CHOSEN), metadata).SerializeToString())

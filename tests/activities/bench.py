@@ -36,6 +36,7 @@ from tests.fakes import (
     FakeReleases,
     FakeReports,
     FakeRepository,
+    Registered,
     Submitted,
 )
 
@@ -153,6 +154,10 @@ class Bench:
     ) -> None:
         """Somebody submitted a job."""
         self.ml.jobs[place, name] = Submitted(JobState(name, status, tags=tags))
+
+    def has_component(self, name: str, build: str) -> None:
+        """Dev has a component's build."""
+        self.ml.components[Stage.DEV, name, build] = Registered("digest", b"")
 
     def policies(self, commit: str = COMMIT) -> Policies:
         return fleet_at(self.repository, commit).policies

@@ -117,7 +117,7 @@ def test_training_and_scoring_components_are_registered_with_their_versions(benc
     assert assets == Assets(NAME, VERSION, TRAINING_VERSION, SCORING_VERSION)
     names = {
         *("train_lstm", "evaluate_model", "training_pipeline"),
-        *("batch_score", "scoring_pipeline", "online_score"),
+        *("batch_score", "scoring_pipeline", "online_score", "score_circuits"),
     }
     assert {name for _, name, _ in bench.ml.components} == names
     assert all(build.endswith(f"-env{VERSION}") for _, _, build in bench.ml.components)
@@ -290,11 +290,12 @@ def test_scoring_components_reach_the_registry_with_its_own_references(bench: Be
     assert not any("azureml:" in text.replace("azureml://", "") for text in found.values())
 
 
-def test_what_scores_has_one_version(bench: Bench):
+@pytest.mark.parametrize("name", ["online_score", "score_circuits"])
+def test_what_scores_has_one_version(bench: Bench, name: str):
     version = f'version: "{SCORING_VERSION}"'
-    run = bench.edit("ml_components/scoring/online_score/component.yaml", version, 'version: "0.9.0"')
+    run = bench.edit(f"ml_components/scoring/{name}/component.yaml", version, 'version: "0.9.0"')
     assert bench.run(register_components, components(run)).problem == (
-        f"ml_components/scoring: scoring_pipeline is at {SCORING_VERSION}, online_score at 0.9.0: "
+        f"ml_components/scoring: scoring_pipeline is at {SCORING_VERSION}, {name} at 0.9.0: "
         "give both the same version"
     )
 

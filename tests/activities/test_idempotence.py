@@ -25,6 +25,7 @@ from activities.assets import (
     share_environment,
 )
 from activities.baking import judge_fleet, judge_step, measure_step, submit_replay
+from activities.catching_up import divide_circuits, record_caught_up, submit_catch_up
 from activities.environments import (
     compose_update,
     look_at_environment,
@@ -93,6 +94,7 @@ from activities.serving import activate_deployment, create_deployment, look_at_d
 from busbar.domain import names
 from busbar.domain.agenda import Action, agenda
 from busbar.domain.approval import ApprovalRequest
+from busbar.domain.catching_up import Batch
 from busbar.domain.environments import EnvironmentStatus
 from busbar.domain.events import DriftDetected, JobStatus
 from busbar.domain.evidence import EvidenceNote, EvidenceStatus
@@ -106,6 +108,7 @@ from busbar.domain.rollback import Scope, plan
 from busbar.domain.steps import (
     Bake,
     Cancellation,
+    CatchUp,
     CircuitDeployment,
     CircuitMove,
     CircuitOutcome,
@@ -159,7 +162,9 @@ from busbar.domain.steps import (
     RollbackReport,
     RollbackRun,
     RunNote,
+    ScoredChunk,
     ScoredPart,
+    ScoringChunk,
     ScoringResult,
     Settlement,
     Share,
@@ -233,6 +238,24 @@ def prepared(bench: Bench) -> Bench:
 
 
 LOOK = MonitoringRun("look", Stage.DEV, date(2025, 12, 9))
+
+
+CATCHING_UP = CatchUp("late", Stage.DEV, (date(2025, 12, 8),), TrainingPolicy(), 25)
+
+
+def catching_up(bench: Bench) -> ScoringChunk:
+    """A circuit that can be scored together with others."""
+    deployed(bench)
+    bench.releases.keep_pin(pin())
+    bench.has_component("score_circuits", pin().scoring_build)
+    return ScoringChunk(CATCHING_UP, "late-1", Batch(pin().scoring_build, (CIRC1,)))
+
+
+def caught_up(bench: Bench) -> ScoringChunk:
+    place = {"plant_id": "PLANT1", "circuit_id": "CIRC1", "score_date": "2025-12-08"}
+    summaries = json.dumps([place | {"problem": None, "rows": 24}]).encode()
+    bench.ml.write_file(Stage.DEV, "jobs/late-1/summaries.json", summaries)
+    return catching_up(bench)
 
 
 def looked(bench: Bench) -> MonitoringChunk:
@@ -546,6 +569,9 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     share_scoring: lambda bench: deployed(bench) and SCORING,
     submit_scoring: part,
     record_scored: scored,
+    divide_circuits: lambda bench: deployed(bench) and CATCHING_UP,
+    submit_catch_up: catching_up,
+    record_caught_up: lambda bench: ScoredChunk(caught_up(bench), JobState("late-1", JobStatus.COMPLETED)),
     plan_monitoring: lambda bench: deployed(bench) and LOOK,
     submit_monitoring: lambda bench: deployed(bench) and looked(bench),
     record_judged: lambda bench: MonitoringResult(looked(bench), JobState("look-1", JobStatus.COMPLETED)),
@@ -609,7 +635,7 @@ EFFECTS = [activity for activity in ACTIVITIES if activity not in (
     look_at_environment, plan_environment_update, read_comparison, update_question,
     read_fleet, decide_training, look_at_job, evaluate_gates, look_in_registry, plan_deployment,
     look_at_deployment, list_deployed, environment_question, release_question, open_question, count_votes,
-    less_superseded, lacks, plan_monitoring,
+    less_superseded, lacks, plan_monitoring, divide_circuits,
     look_at_deployment, list_deployed, share_scoring, measure_step, environment_question, release_question, count_votes,
 )]  # fmt: skip
 

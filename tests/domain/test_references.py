@@ -155,9 +155,11 @@ def test_what_a_run_under_way_trains_on_and_has_made_is_kept():
 
 def test_the_latest_scoring_and_the_latest_merge_are_kept():
     scoring = ScoringRecord(KEY, Stage.TEST, "2026-01-01", "score-1", "completed", 3, "now")
-    found = roots(References(scorings=(scoring,), last_merge="merge-1"), ())
+    together = replace(scoring, job="catch-up-test-2026-01-01-1")
+    found = roots(References(scorings=(scoring, together), last_merge="merge-1"), ())
     assert {(root.item, root.reason) for root in found} == {
         (job(Stage.TEST, "score-1"), "is the latest scoring of PLANT1/CIRC1"),
+        (job(Stage.DEV, together.job), "is the latest scoring of PLANT1/CIRC1"),
         (job(Stage.DEV, "merge-1"), "is the latest merge"),
     }
 

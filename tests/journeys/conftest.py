@@ -49,8 +49,8 @@ def scored(
 
 
 @pytest.fixture(scope="session")
-def looked(stack: Stack, fleet: Fleet, scored: steps.Scored) -> steps.Looked:
-    return steps.look(stack, fleet)
+def looked(stack: Stack, scored: steps.Scored) -> steps.Looked:
+    return steps.look(stack, scored)
 
 
 @pytest.fixture(scope="session")

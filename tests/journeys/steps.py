@@ -1,6 +1,7 @@
 """The steps of the journey: each acts and notes what it saw; the tests judge."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -111,36 +112,42 @@ def approve(stack: Stack, trained: Trained) -> Approved:
 
 @dataclass(frozen=True)
 class Scored:
-    """Two scorings of the same day through prod: what each returned, and the forecasts on record after it."""
+    """Two daily runs over the same day and the one missed before it: what each came to for either day, the forecasts on
+    record after it, what the last said of its looks, and the jobs that scored a missed day of many circuits.
+    """
 
-    outcomes: list[Any]
+    newest: list[Any]
+    missed: list[Any]
     rows: list[list[dict[str, Any]]]
+    said: str
+    jobs: set[str]
 
 
 def score_twice(stack: Stack, fleet: Fleet, folder: Path) -> Scored:
-    """The last full day, through what prod serves, and the same once more."""
-    day = fleet.plants[0].cutoff_date.isoformat()
-    outcomes: list[Any] = []
-    rows: list[list[dict[str, Any]]] = []
+    """The last two full days of what prod serves, and the same once more."""
+    day = fleet.plants[0].cutoff_date
+    newest, missed, rows, said = list[Any](), list[Any](), list[list[dict[str, Any]]](), ""
     for copy in ("first", "second"):
-        outcomes.append(stack.finished(stack.api.score(Stage.PROD, day)))
+        run = stack.api.score(Stage.PROD, day.isoformat(), (day - timedelta(days=1)).isoformat())
+        said = stack.finished(run)
+        newest.append(stack.finished(run.replace("daily-", "score-")))
+        missed.append(stack.finished(run.replace("daily-", "catch-up-")))
         rows.append(_forecasts(stack, folder / copy))
-    return Scored(outcomes, rows)
+    jobs = {job for job in stack.jobs() if names.catches_up(job)}
+    return Scored(newest, missed, rows, said, jobs)
 
 
 @dataclass(frozen=True)
 class Looked:
-    """A look at the day that was scored: what the run says of it, and what is on record after it."""
+    """The look at the newest day that was scored: what the run says of it, and what is on record after it."""
 
     said: str
     state: DriftState
 
 
-def look(stack: Stack, fleet: Fleet) -> Looked:
-    """The same day's forecasts checked, errors measured and drift judged, by the components themselves."""
-    day = fleet.plants[0].cutoff_date.isoformat()
-    said = stack.finished(stack.api.look(Stage.PROD, day))
-    return Looked(said, stack.api.drift(Stage.PROD))
+def look(stack: Stack, scored: Scored) -> Looked:
+    """The forecasts checked, errors measured and drift judged, by the components themselves."""
+    return Looked(scored.said, stack.api.drift(Stage.PROD))
 
 
 @dataclass(frozen=True)

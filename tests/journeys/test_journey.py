@@ -160,14 +160,27 @@ def test_what_was_approved_serves(stack: Stack, trained: Trained, approved: Appr
 def test_forecasts_are_written_once(scored: Scored, approved: Approved) -> None:
     first, again = scored.rows
     sensors = [(circuit, sensor) for circuit, several in SENSORS.items() for sensor in several]
-    assert Counter((row["circuit_id"], row["sensor"]) for row in first) == dict.fromkeys(sensors, 24)
+    assert Counter((row["circuit_id"], row["sensor"]) for row in first) == dict.fromkeys(sensors, 2 * 24)
     assert {row["model_version"] for row in first} == {"1"}
-    assert min(row["time"] for row in first) == datetime(2025, 12, 10, tzinfo=UTC)
+    assert {row["issued_at"] for row in first} == {datetime(2025, 12, day, tzinfo=UTC) for day in (9, 10)}
+    assert min(row["time"] for row in first) == datetime(2025, 12, 9, tzinfo=UTC)
     assert max(row["time"] for row in first) == datetime(2025, 12, 10, 23, tzinfo=UTC)
     assert all(row["lower"] <= row["upper"] and math.isfinite(row["forecast"]) for row in first)
     assert _identities(again) == _identities(first)
     assert len(again) == len(first)
-    assert [[one["done"] for one in outcomes] for outcomes in scored.outcomes] == [[True, True]] * 2
+    assert [[one["done"] for one in outcomes] for outcomes in scored.newest] == [[True, True]] * 2
+
+
+def test_a_missed_day_is_scored_by_a_job_for_many_circuits(stack: Stack, scored: Scored) -> None:
+    """What is online is asked by itself; the record is that of the newest day."""
+    for outcomes in scored.missed:
+        assert [(one["key"]["circuit_id"], one["done"], one["sentence"]) for one in outcomes] == [
+            (SECOND.circuit_id, True, "48 rows"),
+            (ONLINE.circuit_id, True, "48 rows"),
+        ]
+    assert len(scored.jobs) == 2
+    states = stack.snapshot().circuits.values()
+    assert {one.scorings[Stage.PROD].day for one in states} == {"2025-12-09"}
 
 
 def test_what_prod_serves_is_looked_at(stack: Stack, looked: Looked) -> None:

@@ -360,11 +360,25 @@ def schedule(bench: Bench) -> Sequence[Start]:
 
 
 def daily(bench: Bench) -> Sequence[Start]:
-    """A day that was missed and the one after it; one circuit of two has drifted."""
+    """A day that was missed and the one after it, in a run from before jobs caught up; one circuit has drifted."""
+    return missed_days(bench, 0)
+
+
+def caught_up(bench: Bench) -> Sequence[Start]:
+    """Two missed days and the one after them: a job for what it finds, the other circuit by itself."""
+    return missed_days(bench, 25)
+
+
+def missed_days(bench: Bench, circuits_per_job: int) -> Sequence[Start]:
+    """Two circuits; the files of the second's training are gone."""
     for key in (CIRC1, CIRC2):
         serves(bench, Stage.PROD, key, "1")
         bench.releases.keep_pin(pin(key))
-    run = DailyRun(Stage.PROD, (DAY, DAY - timedelta(days=1)), TrainingPolicy())
+        bench.ml.write_file(Stage.PROD, pin(key).circuit_config, CONFIG)
+    bench.ml.write_file(Stage.DEV, f"jobs/{pin(CIRC1).job}/metrics.json", b"{}")
+    bench.has_component(names.CATCH_UP_COMPONENT, pin().scoring_build)
+    days = tuple(DAY - timedelta(days=number) for number in range(3 if circuits_per_job else 2))
+    run = DailyRun(Stage.PROD, days, TrainingPolicy(), circuits_per_job)
     return [Start(score_days, names.scoring_days(Stage.PROD, DAY), run)]
 
 
@@ -401,6 +415,7 @@ SCENES: Mapping[str, Scene] = {
     "merge": Scene(merge, retold=True),
     "schedule": Scene(schedule, retold=True),
     "daily": Scene(daily),
+    "catch up": Scene(caught_up),
     "drift": Scene(drift),
     "unanswered drift": Scene(drift, votes=False),
 }

@@ -27,7 +27,7 @@ if THOROUGH:
         "release journey",
         "environment",
     )
-    RUNS += ("merge", "daily")
+    RUNS += ("merge", "daily", "catch up")
     PAUSABLE += (
         "promote environment",
         "blue-green",
@@ -37,7 +37,7 @@ if THOROUGH:
         "training",
         "environment",
     )
-    PAUSABLE += ("drill", "daily", "drift")
+    PAUSABLE += ("drill", "daily", "catch up", "drift")
 
 
 @pytest.fixture(autouse=True)

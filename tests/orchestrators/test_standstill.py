@@ -15,7 +15,9 @@ SHORT, LONG = 1.5, 7.0  # days; a question is open for three
 BY_THE_CLOCK = ("unanswered approval", "live")
 PATIENT = [
     name
-    for name in all_but("training", "overtaken", "held", "release journey", "environment", "daily")
+    for name in all_but(
+        "training", "overtaken", "held", "release journey", "environment", "daily", "catch up"
+    )
     if name not in BY_THE_CLOCK
 ]
 

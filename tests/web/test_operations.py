@@ -15,7 +15,7 @@ from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import BadRequest
 from busbar.domain.events import ZERO_COMMIT
 from busbar.domain.policies import Stage, TrainingPolicy
-from busbar.domain.steps import MergeRun, ScoringRun, TrainingRun
+from busbar.domain.steps import DailyRun, MergeRun, ScoringRun, TrainingRun
 from busbar.inbound.busbar_events import read_push_event
 from busbar.web import operations
 from busbar.web.reply import Reply
@@ -141,6 +141,16 @@ def test_a_scoring_by_hand_does_not_take_the_timers_id(score: Operation, hub: Hu
     assert re.fullmatch(r"score-test-2025-12-09-\d{6}", by_hand)
 
 
+def test_days_are_made_up_for_by_hand_as_the_timer_does_it(score: Operation, hub: Hub):
+    orchestrator, run = started(score(body(day="2025-12-09", since="2025-12-07")), hub)
+    days = tuple(date(2025, 12, number) for number in (9, 8, 7))
+    assert orchestrator == "score_days"
+    assert run == DailyRun(Stage.PROD, days, TrainingPolicy(), 25, run.suffix)
+    [(_, by_hand, _)] = hub.started
+    assert by_hand == f"daily-prod-2025-12-09-{run.suffix}"
+    assert re.fullmatch(r"\d{6}", run.suffix)
+
+
 @dataclass
 class Scored:
     """Until which day the daily run has seen to a stage."""
@@ -171,6 +181,7 @@ def test_the_daily_run_makes_up_for_missed_days_the_newest_first(
     assert daily(hub, repository, records) == [f"daily-prod-{yesterday}"]
     [(orchestrator, instance, run)] = hub.started
     assert (orchestrator, instance, run.stage) == ("score_days", f"daily-prod-{yesterday}", Stage.PROD)
+    assert run.circuits_per_job == 25
     assert run.days == tuple(yesterday - timedelta(days=back) for back in range(made_up_for))
     assert daily(hub, repository, records) == []
     assert len(hub.started) == 1
@@ -219,6 +230,12 @@ SCORINGS = [
     (body(day="2025-13-01"), "day"),
     (body(day=20251209), "day"),
 ]
+MISSED = [
+    (body(day="2025-12-09", since="yesterday"), "since"),
+    (body(day="2025-12-09", since="2025-12-10"), "since"),
+    (body(day="2025-12-09", since="2025-11-08"), "since"),
+    (body(day="2025-12-09", since=7), "since"),
+]
 
 
 def shortened(value: object) -> str:
@@ -239,7 +256,7 @@ def test_a_wrong_merge_names_the_field_and_starts_nothing(
     refused(lambda: merge(content), named, hub)
 
 
-@pytest.mark.parametrize(("content", "named"), SCORINGS, ids=shortened)
+@pytest.mark.parametrize(("content", "named"), [*SCORINGS, *MISSED], ids=shortened)
 def test_a_wrong_scoring_names_the_field_and_starts_nothing(
     score: Operation, hub: Hub, content: bytes, named: str
 ):

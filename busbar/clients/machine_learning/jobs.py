@@ -97,6 +97,33 @@ class Jobs(Workspaces):
 
         self._submit_commands(name, merging, {"report": "report.json"}, "merge", compute, tags)
 
+    def submit_catch_up(
+        self,
+        name: str,
+        *,
+        component: str,
+        circuits: str,
+        sensor_data: str,
+        forecasts: str,
+        compute: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        """Start the scoring of many circuits in dev, unless a job of that name is there.
+
+        `component` is `name:version`, `circuits` a path in the datastore, the tables are `abfss://` addresses. The
+        output lands in `jobs/<name>/summaries.json`.
+        """
+        from azure.ai.ml import Input
+
+        def scoring() -> dict[str, Any]:
+            wanted: Any = Input(type="uri_file", path=datastore_uri(circuits))
+            data = self.data_uri(Stage.DEV)
+            tables = {"sensor_data": sensor_data, "forecasts": forecasts}
+            step = self._command(component)(circuits=wanted, workspace_data=data, **tables)
+            return {"summaries": step.outputs.summaries}
+
+        self._submit_commands(name, scoring, {"summaries": "summaries.json"}, "scoring", compute, tags)
+
     def job(self, place: str, name: str) -> JobState | None:
         """Where a job stands, `None` if there is none of that name."""
         job: Any = found(f"read job {name} in {place}", lambda: self._client(place).jobs.get(name))

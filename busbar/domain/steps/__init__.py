@@ -86,9 +86,13 @@ from busbar.domain.steps.runs import (
     TrainingRun,
 )
 from busbar.domain.steps.scoring import (
+    CatchUp,
+    CaughtUp,
     CircuitScoring,
     PartScoring,
+    ScoredChunk,
     ScoredPart,
+    ScoringChunk,
     ScoringOutcome,
     ScoringPart,
     ScoringResult,
@@ -112,6 +116,8 @@ from busbar.domain.steps.training import (
 __all__ = [
     "Bake",
     "Cancellation",
+    "CatchUp",
+    "CaughtUp",
     "CircuitBatch",
     "CircuitDeployment",
     "CircuitMove",
@@ -189,7 +195,9 @@ __all__ = [
     "Rollout",
     "RolloutEnd",
     "RunNote",
+    "ScoredChunk",
     "ScoredPart",
+    "ScoringChunk",
     "ScoringOutcome",
     "ScoringPart",
     "ScoringResult",

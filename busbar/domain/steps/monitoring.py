@@ -10,11 +10,17 @@ from busbar.domain.steps.training import JobState
 
 @dataclass(frozen=True)
 class DailyRun:
-    """Score the `days` of a stage that were not, the newest first, and look at them, the oldest first."""
+    """Score the `days` of a stage that were not, the newest first, and look at them, the oldest first.
+
+    All but the newest are scored by jobs for `circuits_per_job` circuits each; 0: circuit by circuit, as runs did that
+    began before there were such jobs. One that is started by hand has a `suffix`.
+    """
 
     stage: Stage
     days: tuple[date, ...]
     policy: TrainingPolicy
+    circuits_per_job: int = 0
+    suffix: str = ""
 
 
 @dataclass(frozen=True)

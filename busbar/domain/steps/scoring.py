@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date
 
+from busbar.domain.catching_up import Batch
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Stage, TrainingPolicy
@@ -12,11 +13,16 @@ from busbar.domain.steps.training import JobState
 
 @dataclass(frozen=True)
 class ScoringRun:
-    """Score every deployed circuit of a stage for a day."""
+    """Score every deployed circuit of a stage for a day, or those that are named.
+
+    A day that was `missed` leaves the record of a newer one as it is.
+    """
 
     stage: Stage
     day: date
     policy: TrainingPolicy
+    named: tuple[CircuitKey, ...] = ()
+    missed: bool = False
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class CircuitScoring:
     day: date
     policy: TrainingPolicy
     orchestration_id: str = ""
+    missed: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,3 +88,44 @@ class ScoringOutcome:
     key: CircuitKey
     done: bool
     sentence: str
+
+
+@dataclass(frozen=True)
+class CatchUp:
+    """Score the missed `days` of what a stage serves, many circuits to a job; `id` is the run's instance id."""
+
+    id: str
+    stage: Stage
+    days: tuple[date, ...]
+    policy: TrainingPolicy
+    circuits_per_job: int
+    suffix: str = ""
+
+
+@dataclass(frozen=True)
+class ScoringChunk:
+    """Circuits for one job, whose name is the orchestration's id."""
+
+    run: CatchUp
+    job: str
+    batch: Batch
+
+
+@dataclass(frozen=True)
+class ScoredChunk:
+    """A chunk's job that ended."""
+
+    chunk: ScoringChunk
+    state: JobState
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """What a chunk's job came to, circuit by circuit, and those that it `left` to their own endpoints.
+
+    `problem` says why it left them all.
+    """
+
+    left: tuple[CircuitKey, ...] = ()
+    outcomes: tuple[ScoringOutcome, ...] = ()
+    problem: str = ""

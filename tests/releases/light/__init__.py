@@ -26,6 +26,7 @@ _SCRIPTS = {
     "training/evaluate_model": ("evaluate.py", "evaluate.py"),
     "scoring/batch_score": ("score.py", "score.py"),
     "scoring/online_score": ("score.py", "online.py"),
+    "scoring/score_circuits": ("score_circuits.py", "score_circuits.py"),
     "scoring/compare_environments": ("compare.py", "compare.py"),
     "evidence/evidence_notebook": ("build.py", "build.py"),
     "monitoring/monitor_circuits": ("monitor_circuits.py", "monitor_circuits.py"),
