@@ -65,8 +65,8 @@ bench-train: setup ## CPU seconds that training a circuit takes, beside model.fi
 bench-score: setup ## CPU seconds that scoring a model takes, beside Keras [MODELS=200]
 	@$(PYTHON) -m scripts.bench_forecasting scoring --models $(or $(MODELS),200)
 
-bench-drift: setup ## CPU seconds of the drift statistic, beside scipy and Evidently
-	@$(PYTHON) -m scripts.bench_forecasting drift
+bench-drift: setup ## The drift statistic beside scipy and Evidently; alarms on public data [DATA=folder]
+	@$(PYTHON) -m scripts.bench_forecasting drift $(DATA)
 
 bench-etl: setup ## A merge of ten million rows: seconds, peak memory, counts [ROWS=10000000]
 	@$$(tail -n 1 $(STATE)/environments/.setup)/bin/python scripts/bench_etl.py --rows $(or $(ROWS),10000000)

@@ -1,4 +1,4 @@
-"""`python -m scripts.bench_forecasting accuracy|training|scoring|drift`: benchmarks. Status 1: a target missed."""
+"""`python -m scripts.bench_forecasting accuracy|training|scoring|drift|alarms`. Status 1: a target is missed."""
 
 import json
 import os
@@ -20,12 +20,20 @@ SETUP = ROOT / ".localazure" / "environments" / ".setup"  # its last line is the
 DATA = ROOT.parent / "shared" / "data"
 PUBLISHED_96 = 0.370  # PatchTST/64 on ETTh1, Nie et al., ICLR 2023, table 3
 OTHERS = ROOT / ".localazure" / "bench-drift" / "bin" / "python"  # scipy and Evidently
+FOUND = {
+    "false, a sensor": ("≤", 0.01),
+    "false, a circuit": ("≤", 0.05),
+    "+1σ": ("≥", 0.80),
+    "stuck": ("≥", 0.95),
+    "missing": ("≥", 1.0),
+}
 COLD = 3  # cold processes that are measured; the others cost the same
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 out, progress = Console(width=120, highlight=False), Console(stderr=True, highlight=False)
 
 type Row = dict[str, Any]
+type Target = tuple[str, float, str, float]  # what, measured, sign, limit
 
 
 @app.command()
@@ -82,8 +90,11 @@ def scoring(models: Annotated[int, typer.Option(min=20, help="Models that we sco
 
 
 @app.command()
-def drift(columns: Annotated[int, typer.Option(min=100, help="Columns of 10,000 rows each.")] = 2000) -> None:
-    """CPU milliseconds a column of the two-sample statistic, beside scipy and Evidently."""
+def drift(
+    data: Annotated[Path, typer.Argument(help="Folder with ett/ETTh1.csv and prsa/*.csv.")] = DATA,
+    columns: Annotated[int, typer.Option(min=100, help="Columns of 10,000 rows each.")] = 2000,
+) -> None:
+    """CPU milliseconds a column of the two-sample statistic, beside scipy and Evidently; then `alarms`."""
     if problem := prepare(FOLDER / "requirements.txt", OTHERS):
         raise typer.BadParameter(f"scipy and Evidently could not be installed: {problem}")
     turns = list(_run(OTHERS, "drift.py", str(columns)))
@@ -92,11 +103,54 @@ def drift(columns: Annotated[int, typer.Option(min=100, help="Columns of 10,000 
     for way, ratio in over.items():
         table.add_row(way, f"{1000 * median(turn[way] for turn in turns):.2f}", f"{ratio:.1f}")
     out.print(table)
-    _judge(
+    targets: list[Target] = [
         ("scipy's time over ours", over["scipy"], "≥", 4.0),
         ("Evidently's time over ours", over["evidently"], "≥", 100.0),
         ("largest difference of a statistic from scipy's", max(turn["apart"] for turn in turns), "≤", 1e-12),
-    )
+    ]
+    if (data / "prsa").is_dir():
+        targets += _alarms(data)
+    else:
+        progress.print(f"[yellow]there is no prsa/ in {data}: alarms are not measured (docs/benchmarks.md)")
+    _judge(*targets)
+
+
+@app.command()
+def alarms(
+    data: Annotated[Path, typer.Argument(help="Folder with ett/ETTh1.csv and prsa/*.csv.")] = DATA,
+    chosen_on: Annotated[bool, typer.Option(help="The stations that rules were chosen on.")] = False,
+) -> None:
+    """False alarms of detect_drift on undisturbed weeks, and what it finds in disturbed ones: some minutes."""
+    if not (data / "prsa").is_dir():
+        raise typer.BadParameter(f"there is no prsa/ in {data}: see docs/benchmarks.md for the public data")
+    _judge(*_alarms(data, *(("--chosen-on",) if chosen_on else ())))
+
+
+def _alarms(data: Path, *flags: str) -> list[Target]:
+    """Prints the table; gives the targets."""
+    rows = [row for row in _lines("alarms.py", str(data), *flags) if not row["skipped"]]
+    table = Table("station", "stretches", *FOUND, "false on one look alone", title="Alarms")
+    for case in [*dict.fromkeys(row["case"] for row in rows), "all"]:
+        own = [row for row in rows if case in (row["case"], "all")]
+        sensor, circuit = _false(own, "look")
+        table.add_row(
+            case, str(len(own)), *map("{:.2%}".format, _shares(own)), f"{sensor:.2%}, {circuit:.2%}"
+        )
+    out.print(table)
+    pairs = zip(FOUND.items(), _shares(rows), strict=True)
+    return [(what, share, sign, limit) for (what, (sign, limit)), share in pairs]
+
+
+def _shares(rows: list[Row]) -> tuple[float, ...]:
+    """False alarms of sensors and of circuits; found of those shifted, stuck, thinned out."""
+    found = (fmean(hit for row in rows for hit in row[how]) for how in ("shifted", "stuck", "missing"))
+    return (*_false(rows, "verdict"), *found)
+
+
+def _false(rows: list[Row], by: str) -> tuple[float, float]:
+    """Shares of the sensors that alarm undisturbed, and of the stretches in which any does."""
+    sensors = sum(len(row[by]) for row in rows) / sum(row["sensors"] for row in rows)
+    return sensors, fmean(bool(row[by]) for row in rows)
 
 
 def _compare(program: str, what: str, counts: Mapping[str, int], title: str) -> dict[str, float]:
@@ -167,7 +221,7 @@ def _errors(rows: list[Row]) -> Table:
 _HOLDS: dict[str, Callable[[float, float], bool]] = {"≤": float.__le__, "≥": float.__ge__}
 
 
-def _judge(*targets: tuple[str, float, str, float]) -> None:
+def _judge(*targets: Target) -> None:
     """Print the targets; ends with status 1 where one is missed."""
     table = Table("target", "measured", "limit", "met")
     met = [_HOLDS[sign](measured, limit) for _, measured, sign, limit in targets]

@@ -56,12 +56,21 @@ def etth1(folder: Path) -> Case:
 def prsa(folder: Path) -> Iterator[Case]:
     """A station is a plant of two circuits."""
     for path in sorted((folder / "prsa").glob("*.csv")):
-        columns, values = _columns(path)
-        station = path.stem.split("_")[2]
-        ends = tuple(int(len(values) * share) for share in SHARES)
         for circuit, sensors in STATIONS.items():
-            chosen = values[:, [columns.index(sensor) for sensor in sensors]]
-            yield Case(f"{station} {circuit}", sensors, chosen, (ends[0], ends[1], ends[2]))
+            yield _case(path, f"{path.stem.split('_')[2]} {circuit}", sensors)
+
+
+def station(folder: Path, name: str, sensors: tuple[str, ...]) -> Case:
+    """One PRSA station as one circuit."""
+    [path] = (folder / "prsa").glob(f"PRSA_Data_{name}_*.csv")
+    return _case(path, name, sensors)
+
+
+def _case(path: Path, name: str, sensors: tuple[str, ...]) -> Case:
+    columns, values = _columns(path)
+    train, validation, test = (int(len(values) * share) for share in SHARES)
+    chosen = values[:, [columns.index(sensor) for sensor in sensors]]
+    return Case(name, sensors, chosen, (train, validation, test))
 
 
 def _columns(path: Path) -> tuple[tuple[str, ...], np.ndarray]:

@@ -16,7 +16,8 @@ WINDOW_DAYS = (14, 7)
 MIN_DAYS = MIN_BLOCKS * min(WINDOW_DAYS)
 MAX_GAP_HOURS = 6
 DATA_LIMIT = 0.001
-RESIDUAL_SHARE = 0.005
+# Undrifted stretches whose residuals may be called drifted: of a sensor's, and of a circuit's by any of its sensors.
+SENSOR_SHARE, CIRCUIT_SHARE = 0.005, 0.025
 
 
 @dataclass(frozen=True)
@@ -180,12 +181,13 @@ def _residual_drift(
     channel: ResidualChannel,
     current: np.ndarray,
 ) -> None:
+    share = min(SENSOR_SHARE, CIRCUIT_SHARE / int(usable.sum()))
     for index in np.flatnonzero(usable):
         statistic, calibration = channel.statistic(current, int(index)), channel.calibration
         if statistic is None or np.isnan(calibration.mean[index]) or not calibration.deviation[index] > 0:
             continue
         sensor, score = sensors[index], calibration.score(int(index), statistic)
-        limit = calibration.limit(int(index), RESIDUAL_SHARE)
+        limit = calibration.limit(int(index), share)
         found.sensors[sensor]["residual"] = {
             "statistic": round(statistic, 6),
             "score": round(score, 4),

@@ -8,33 +8,50 @@ from shared.findings import Finding
 KIND = "data-quality"
 MAX_MISSING = 0.05
 # Beyond the reference's own range, in shares of it; a record is no fault.
-RANGE_MARGIN = 1.0
+RANGE_MARGIN = 2.0
 MIN_STUCK_HOURS = 24
 # A run of equal values is stuck when it is this many times as long as any that the reference has seen.
 STUCK_FACTOR = 2.0
+# At the value that it reads most often, a sensor may rest for longer than elsewhere.
+REST_FACTOR = 2
+# A reference may have been stuck itself, so many times; what it did more often is its habit.
+MAX_STUCK_BEFORE = 3
 
 
 @dataclass(frozen=True)
 class Runs:
-    """The longest runs of one sensor's reference: at its most frequent value (often a floor), and elsewhere."""
+    """The longest runs, in rows, that are not yet stuck: at the sensor's most frequent value, and elsewhere.
+
+    That value is often a floor: no rain, nothing above the limit of detection.
+    """
 
     usual: float
     at_usual: int
     elsewhere: int
 
     @classmethod
-    def of(cls, values: np.ndarray) -> "Runs":
-        """Of readings [rows] in order of time, NaN where nothing was read."""
+    def of(cls, values: np.ndarray, shortest: int) -> "Runs":
+        """From the reference's readings [rows] in order of time, NaN where nothing was read."""
         seen, counts = np.unique(values[~np.isnan(values)], return_counts=True)
         usual = float(seen[counts.argmax()]) if len(seen) else np.nan
         lengths, of = runs(values)
         at = of == usual
-        return cls(usual, int(lengths[at].max(initial=0)), int(lengths[~at].max(initial=0)))
+        return cls(usual, _longest(lengths[at], REST_FACTOR * shortest), _longest(lengths[~at], shortest))
 
-    def limit(self, value: float, shortest: int) -> int:
+    def limit(self, value: float) -> int:
         """The longest run at `value` that is not yet stuck."""
-        known = self.at_usual if value == self.usual else self.elsewhere
-        return max(shortest, round(STUCK_FACTOR * known))
+        return self.at_usual if value == self.usual else self.elsewhere
+
+
+def _longest(lengths: np.ndarray, shortest: int) -> int:
+    """What the reference's runs allow: each is judged by the shorter ones, for it may have been stuck itself."""
+    limit = shortest
+    ordered = np.sort(lengths[lengths * STUCK_FACTOR > shortest])
+    for rank, length in enumerate(ordered):
+        if length > limit and len(ordered) - rank <= MAX_STUCK_BEFORE:
+            break
+        limit = max(limit, round(STUCK_FACTOR * length))
+    return limit
 
 
 def runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -76,9 +93,9 @@ def _silent(sensor: str, current: np.ndarray, minutes: int) -> Finding | None:
 
 
 def _stuck(sensor: str, reference: np.ndarray, current: np.ndarray, minutes: int) -> Finding | None:
-    known, shortest = Runs.of(reference), max(2, MIN_STUCK_HOURS * 60 // minutes)
+    known = Runs.of(reference, max(2, MIN_STUCK_HOURS * 60 // minutes))
     lengths, of = runs(current)
-    limits = np.array([known.limit(value, shortest) for value in of])
+    limits = np.array([known.limit(value) for value in of])
     worst = int(np.argmax(lengths - limits))
     if lengths[worst] <= limits[worst]:
         return None

@@ -42,6 +42,15 @@ def test_a_sensor_that_leaves_the_others_is_found(sensor: int) -> None:
     assert (SENSORS[sensor], Kind.RESIDUAL) in _findings(values[: 364 * DAY], current)
 
 
+@pytest.mark.parametrize(("copies", "share"), [(1, 0.005), (2, 0.025 / 8), (4, 0.025 / 16)])
+def test_the_more_sensors_the_stricter_each_is_judged(copies: int, share: float) -> None:
+    values = np.concatenate([_plant(378, seed) for seed in range(copies)], 1)
+    sensors = tuple(map(str, range(values.shape[1])))
+    found = Detector(sensors, Stretch(values[: 364 * DAY], 60)).judge(Stretch(values[364 * DAY :], 60))
+    limits = {figures["residual"]["limit"] for figures in found.sensors.values()}
+    assert limits == {round(student_quantile(1 - share, 26 - 1 + 12), 4)}
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_plant_that_runs_harder_moves_no_residual(seed: int) -> None:
     values = _plant(378, seed)
