@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing prepared: scripts/setup builds what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-app test-components lint requirements bench bench-engine bench-etl bench-localazure bench-accuracy bench-train bench-score bench-drift bench-rollback bench-release contracts prove-engine prove-releases up down clean
+.PHONY: help setup demo test test-app test-components test-spark lint requirements bench bench-engine bench-etl bench-localazure bench-accuracy bench-train bench-score bench-drift bench-rollback bench-release contracts prove-engine prove-releases up down clean
 
 PYTHON := .venv/bin/python
 STATE := .localazure
@@ -37,6 +37,9 @@ test-app: setup ## Tests of the app, the emulators and the demo [ARGS="-k name"]
 
 test-components: setup ## Tests of the Azure ML components, in the training environment
 	@scripts/component-tests $(TOOLS) $(ARGS)
+
+test-spark: setup ## Tests of the ETL's Spark twin on a local Spark, in an environment of its own [ARGS="-k name"]
+	@scripts/spark-tests $(STATE)/spark-tests $(ARGS)
 
 lint: setup ## ruff, pyright, import-linter, the check of orchestrators
 	@! git grep -nE '^(<{7}|>{7}) '  # what a merge left behind

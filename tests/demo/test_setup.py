@@ -73,6 +73,6 @@ def test_the_script_is_posix() -> None:
     shell = shutil.which("dash")
     if shell is None:
         pytest.skip("dash is not installed")
-    for script in ("scripts/setup", "scripts/component-tests", ".ci/run"):
+    for script in ("scripts/setup", "scripts/component-tests", "scripts/spark-tests", ".ci/run"):
         assert subprocess.run([shell, "-n", ROOT / script], check=False).returncode == 0
     assert os.access(ROOT / "scripts" / "setup", os.X_OK)

@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.ai.ml import load_component, load_environment
+from azure.ai.ml import load_component, load_environment, load_job
+from azure.ai.ml.entities import SparkComponent
 from ruamel.yaml import YAML
 
 from busbar.domain.versions import Version
 
 ML_COMPONENTS = Path(__file__).parents[2] / "ml_components"
 FILES = sorted(ML_COMPONENTS.glob("*/*/component.yaml"))
-COMMANDS = [file for file in FILES if (file.parent / "src").is_dir()]
-PIPELINES = [file for file in FILES if file not in COMMANDS]
+SPARK = ML_COMPONENTS / "data" / "etl_merge_spark" / "component.yaml"
+SPARK_JOBS = sorted((SPARK.parent / "jobs").glob("*.yaml"))
+COMMANDS = [file for file in FILES if (file.parent / "src").is_dir() and file != SPARK]
+PIPELINES = [file for file in FILES if file not in (*COMMANDS, SPARK)]
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -31,7 +34,7 @@ def test_all_components_are_there() -> None:
     assert {_name(file) for file in FILES} == {
         "etl_merge", "train_lstm", "evaluate_model", "training_pipeline", "batch_score", "scoring_pipeline",
         "online_score", "validate_predictions", "calculate_metrics", "detect_drift", "evidence_notebook",
-        "purge_predictions",
+        "purge_predictions", "etl_merge_spark",
         "compare_environments", "monitor_circuits", "score_circuits",
     }  # fmt: skip
 
@@ -43,6 +46,27 @@ def test_loads_and_validates(file: Path) -> None:
     assert result.passed, result.error_messages
     assert component.name == _name(file)
     assert Version.parse(str(component.version))
+
+
+def test_the_spark_component_is_one_of_spark() -> None:
+    component = load_component(SPARK)
+    assert isinstance(component, SparkComponent)
+    assert component.entry.entry == "etl_merge_spark.py"
+    assert (SPARK.parent / "src" / component.entry.entry).is_file()
+    assert (component.driver_cores, component.executor_cores) == (4, 4)
+    assert component.dynamic_allocation_enabled
+
+
+@pytest.mark.parametrize("file", SPARK_JOBS, ids=lambda file: file.stem)
+def test_a_spark_job_loads_and_hands_on_its_inputs(file: Path) -> None:
+    job = load_job(file)
+    result = job._validate()
+    assert result.passed, result.error_messages
+    step, component = job.jobs["merge"], load_component(SPARK)
+    required = {name for name, port in component.inputs.items() if port.default is None}
+    assert step.inputs.keys() >= required
+    pool, serverless = step.compute, step.resources
+    assert bool(pool) != bool(serverless), "a pool of one's own, or serverless Spark"
 
 
 @pytest.mark.parametrize("file", COMMANDS, ids=_name)

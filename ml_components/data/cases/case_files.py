@@ -1,4 +1,5 @@
-"""The shared case table: its cases, and their raw files on disk. The Spark twin's tests use it, too."""
+"""The shared case table: its cases, and their raw files on disk. What a case expects of a report, for etl_merge and its
+Spark twin alike."""
 
 import os
 from datetime import UTC, datetime
@@ -33,6 +34,20 @@ def write_step(folder: Path, files: dict[str, dict[str, Any]], step: int) -> Non
         if "written" in file:
             written = datetime.fromisoformat(file["written"]).replace(tzinfo=UTC).timestamp()
         os.utime(path, (written, written))
+
+
+def assert_reported(case: dict[str, Any], report: dict[str, Any]) -> None:
+    """The report of a case's last merge says what the case expects of it."""
+    for key, expected in case.get("report", {}).items():
+        assert report[key] == expected, key  # noqa: S101 tests call it
+    told = [(problem["file"], problem["reason"]) for problem in report["problems"]]
+    for file, reason in case.get("problems", []):
+        assert any(name == file and reason in text for name, text in told), told  # noqa: S101
+    assert len(told) == len(case.get("problems", [])), told  # noqa: S101
+    drift = [[one["file"], one["kind"], one["column"]] for one in report["drift"]]
+    assert drift == case.get("drift", [])  # noqa: S101
+    for sensor, remark in case.get("remarks", {}).items():
+        assert report["sensors"][sensor]["remark"] == remark  # noqa: S101
 
 
 def write_parquet(path: Path, columns: dict[str, list[Any]], times: dict[str, str | None]) -> None:

@@ -89,7 +89,8 @@ class Findings:
         for plant, names in other.unmapped.items():
             self.unmapped.setdefault(plant, set()).update(names)
         self.reasons.update(other.reasons)
-        self.examples = other.examples | self.examples
+        for reason, example in other.examples.items():
+            self.examples.setdefault(reason, example)
         self.rejects += other.rejects
         for key, found in other.sensors.items():
             self.sensors.setdefault(key, SensorRange()).include(found)

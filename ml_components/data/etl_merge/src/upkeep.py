@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from etl.merge_report import Upkeep
+from etl.readings_table import FILES_A_PARTITION
 from shared.errors import InputError
 from shared.storage import open_table
 
-FILES_A_PARTITION = 8
 SMALLEST_HISTORY_DAYS = 7
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import etl_merge
 import pytest
 import yaml
-from case_files import load_cases, write_step
+from case_files import assert_reported, load_cases, write_step
 from deltalake import DeltaTable, QueryBuilder
 from etl.mapping import load_mappings
 from shared.errors import InputError
@@ -84,15 +84,7 @@ def test_case(plant: Plant, case: dict[str, Any]) -> None:
         report = plant.merge(mapping=case["mapping"])
     assert plant.rows() == case["table"]
     assert plant.quarantine() == case.get("quarantine", [])
-    for key, expected in case.get("report", {}).items():
-        assert report[key] == expected
-    told = [(problem["file"], problem["reason"]) for problem in report["problems"]]
-    for file, reason in case.get("problems", []):
-        assert any(name == file and reason in text for name, text in told), told
-    assert len(told) == len(case.get("problems", []))
-    assert [[one["file"], one["kind"], one["column"]] for one in report["drift"]] == case.get("drift", [])
-    for sensor, remark in case.get("remarks", {}).items():
-        assert report["sensors"][sensor]["remark"] == remark
+    assert_reported(case, report)
 
 
 # --- repeats, arrivals, restarts --------------------------------------------------------------------------
