@@ -21,7 +21,7 @@ from detector import Detector, Findings, Stretch, guard
 from guard import MAX_MISSING
 from verdict import Severity, judge
 
-# Rules and limits of detect_drift were chosen on these two stations, and on nothing else.
+# Rules and limits of detect_drift are chosen on these two stations; the others are only ever measured.
 CHOSEN_ON = ("Aotizhongxin", "Changping")
 MEASURED_ON = ("Dingling", "Dongsi")
 # Rain is left out: a gauge that is stuck at nothing reads what a dry fortnight reads.
