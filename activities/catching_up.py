@@ -68,7 +68,8 @@ def record_caught_up(request: ScoredChunk, *, ml: MachineLearning, records: Reco
     found = json.loads(ml.read_file(Stage.DEV, job_output(state.name, "summaries.json")))
     by_circuit = {key: _of(key, found) for key in chunk.batch.circuits}
     scored = {key: days for key, days in by_circuit.items() if days}
-    save_missed([_record(chunk, state.name, key, days) for key, days in scored.items()], records)
+    missed = [_record(chunk, state.name, key, days) for key, days in scored.items()]
+    save_missed(chunk.run.stage, missed, records)
     outcomes = tuple(_outcome(key, days) for key, days in scored.items())
     return CaughtUp(tuple(key for key in by_circuit if key not in scored), outcomes)
 

@@ -96,17 +96,17 @@ def record_scored(request: ScoringResult, *, ml: MachineLearning, records: Recor
         reason=reason,
     )
     if scoring.missed:
-        save_missed([record], records)
+        save_missed(scoring.stage, [record], records)
     else:
         records.save_scoring(record)
     return ScoringOutcome(scoring.key, failed is None, reason or f"{rows} rows")
 
 
-def save_missed(missed: Iterable[ScoringRecord], records: Records) -> None:
+def save_missed(stage: Stage, missed: Iterable[ScoringRecord], records: Records) -> None:
     """Put days that were made up for on record, but where a newer day is: that one stays the circuit's latest."""
-    known = {(one.stage, one.key): one.day for one in records.scorings()}
+    known = {one.key: one.day for one in records.scorings(stage)}
     for record in missed:
-        if known.get((record.stage, record.key), "") <= record.day:
+        if known.get(record.key, "") <= record.day:
             records.save_scoring(record)
 
 
