@@ -48,11 +48,12 @@ def main() -> None:
     spark = SparkSession.builder.getOrCreate()
     files = Files(spark)
     mappings = parse_mappings(files.read_text(arguments.mapping), arguments.mapping)
-    run = Run(spark, DeltaTables(spark), files.below(arguments.raw), arguments.readings.rstrip("/"))
+    raw, readings = (uri.rstrip("/") for uri in (arguments.raw, arguments.readings))
+    run = Run(spark, DeltaTables(spark), raw, files.below(arguments.raw), readings)
     merged = run.merge([run.plant(mapping, arguments.full == "true") for mapping in mappings])
     files.write_text(arguments.report, json.dumps(report_document(merged), indent=2))
     if merged.after is None:
-        raise InputError(f"nothing could be read below {arguments.raw}: {merged.why_nothing}")
+        raise InputError(f"nothing could be read below {raw}: {merged.why_nothing}")
     LOG.info(
         "%s, version %s → %s, %.1f s", json.dumps(merged.counts), merged.before, merged.after, merged.seconds
     )
@@ -72,9 +73,14 @@ class Run:
     """One run over all plants; the tables beside the readings are called like it."""
 
     def __init__(
-        self, spark: SparkSession, tables: Tables, raw: Mapping[str, StoredFile], readings: str
+        self,
+        spark: SparkSession,
+        tables: Tables,
+        raw: str,
+        found: Mapping[str, StoredFile],
+        readings: str,
     ) -> None:
-        self.spark, self.tables, self.raw, self.readings = spark, tables, raw, readings
+        self.spark, self.tables, self.raw, self.found, self.readings = spark, tables, raw, found, readings
         self.files, self.quarantine = ledger_of(readings), quarantine_of(readings)
         self.ledger = Ledger(stored_entries(tables.rows(self.files)))
         self._started, self._before = time.perf_counter(), tables.version(readings)
@@ -83,8 +89,8 @@ class Run:
     def plant(self, mapping: PlantMapping, full: bool) -> Plant:
         """What of the raw files is one plant's, and to be read."""
         findings = Findings()
-        paths = {self.raw[path].name: path for path in self._matching(mapping, findings)}
-        files = [self.raw[path] for path in paths.values()]
+        paths = {self.found[path].name: path for path in self._matching(mapping, findings)}
+        files = [self.found[path] for path in paths.values()]
         new: list[RawFile] = []
         for file in self.ledger.to_read(files, mapping, full):
             self._numbered += 1
@@ -103,6 +109,7 @@ class Run:
         self._store(plants, quarantine_rows(self.spark, parsed, new), findings, entries)
         for rows in (parsed, readings):
             rows.unpersist()
+        after = self.tables.version(self.readings)
         upkeep, *_ = map(self.tables.compact, (self.readings, self.files, self.quarantine))
         read = sum(found.readings for found in findings.sensors.values())
         return Merged(
@@ -115,7 +122,7 @@ class Run:
             quarantine=self.quarantine,
             latest=self.ledger.latest(),
             before=self._before,
-            after=self.tables.version(self.readings),
+            after=after,
             seconds=time.perf_counter() - self._started,
             upkeep=upkeep,
         )
@@ -123,11 +130,11 @@ class Run:
     def _matching(self, mapping: PlantMapping, findings: Findings) -> Iterator[str]:
         """Paths of the plant's files; a file that Spark would never read is told as a problem."""
         for pattern in mapping.files:
-            paths = [path for path, file in self.raw.items() if fnmatch(file.name, pattern)]
+            paths = [path for path, file in self.found.items() if fnmatch(file.name, pattern)]
             if not paths:
-                findings.problem(mapping.plant_id, pattern, "matches no file below the raw folder")
+                findings.problem(mapping.plant_id, pattern, f"matches no file below {self.raw}")
             for path in paths:
-                name = self.raw[path].name
+                name = self.found[path].name
                 if any(part.startswith(("_", ".")) for part in name.split("/")):
                     findings.problem(
                         mapping.plant_id, name, "begins with _ or . and Spark leaves it out: rename it"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from case_files import assert_reported, load_cases
+from etl.merge_report import Upkeep
 from shared.errors import InputError
 
 CASES = load_cases()
@@ -59,6 +60,26 @@ def test_one_file_may_be_two_plants(twin: Any) -> None:
     assert [row[:2] for row in twin.rows()] == [["C1", "a"], ["C1", "b"], ["C9", "b"]]
 
 
+def test_the_report_names_the_version_of_the_merge_not_of_the_upkeep(
+    twin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deltalake import DeltaTable
+    from local_spark import DeltaRsTables
+
+    def compact(_: Any, table: str) -> Upkeep:
+        done = DeltaTable(table).optimize.compact() if DeltaTable.is_deltatable(table) else {}
+        return Upkeep(done.get("numFilesRemoved", 0), done.get("numFilesAdded", 0))
+
+    twin.write({"x.csv": lines("2025-01-02 03:00:00,1,2")})
+    twin.merge(MAPPING)
+    twin.write({"y.csv": lines("2025-01-02 04:00:00,1,2")}, step=1)
+    monkeypatch.setattr(DeltaRsTables, "compact", compact)
+    report = twin.merge(MAPPING)
+    assert report["delta_version"] == {"before": 0, "after": 1}
+    assert report["upkeep"]["compacted"] == 2
+    assert twin.version() == 2
+
+
 def test_names_that_mean_something_to_spark(twin: Any) -> None:
     names = ["a [1].csv", "{b}.csv", "T °C %20.csv"]
     twin.write({name: lines(f"2025-01-02 0{hour}:00:00,1,2") for hour, name in enumerate(names)})
@@ -72,7 +93,7 @@ def test_names_that_mean_something_to_spark(twin: Any) -> None:
 
 
 def test_nothing_to_read_is_an_error_that_says_why(twin: Any) -> None:
-    with pytest.raises(InputError, match="matches no file below the raw folder"):
+    with pytest.raises(InputError, match=rf"matches no file below {twin.folder}/raw"):
         twin.merge(MAPPING)
     assert twin.report()["files"]["found"] == 0
     assert twin.version() is None
