@@ -32,6 +32,7 @@ from activities.merges import record_merge, submit_merge
 from activities.models import (
     evaluate_gates,
     look_in_registry,
+    plan_promotion,
     record_promoted,
     register_model,
     settle_circuit,
@@ -104,6 +105,7 @@ ACTIVITIES = (
     evaluate_gates,
     register_model,
     settle_circuit,
+    plan_promotion,
     share_model,
     look_in_registry,
     record_promoted,

@@ -22,6 +22,7 @@ from busbar.domain.steps import (
     EvaluationRequest,
     ModelPromotion,
     ModelRequest,
+    Release,
     Settlement,
 )
 from busbar.domain.training import Verdict
@@ -115,31 +116,29 @@ def settle_circuit(request: Settlement, *, records: Records) -> CircuitOutcome:
     return CircuitOutcome(training.key, request.verdict, request.reason)
 
 
-def share_model(request: ModelPromotion, *, ml: MachineLearning, records: Records) -> None:
+def plan_promotion(request: Release, *, records: Records) -> tuple[ModelPromotion, ...]:
+    """What is to be shared of a release: the model of each kept circuit. Raises `NotFound` for one without a pin."""
+    release, policy = records.release(request.id), request.policies.propagation
+    pins = {pin.key: pin for pin in release.pins} if release else {}
+    if missing := [str(key) for key in request.kept if key not in pins]:
+        raise NotFound(f"release {request.id} has no pin for {', '.join(missing)}")
+    kept = (pins[key] for key in request.kept)
+    return tuple(ModelPromotion(pin.key, pin.model_name, pin.model_version, policy) for pin in kept)
+
+
+def share_model(request: ModelPromotion, *, ml: MachineLearning) -> None:
     """Share one model to the registry, unless it is there."""
-    pin = pin_of(request, records)
-    if not ml.model_in_registry(pin.model_name, pin.model_version):
-        ml.share_model(pin.model_name, pin.model_version)
+    ml.share_model(request.model_name, request.model_version)
 
 
-def look_in_registry(request: ModelPromotion, *, ml: MachineLearning, records: Records) -> bool:
+def look_in_registry(request: ModelPromotion, *, ml: MachineLearning) -> bool:
     """Whether the registry shows the model yet."""
-    pin = pin_of(request, records)
-    return ml.model_in_registry(pin.model_name, pin.model_version)
+    return ml.model_in_registry(request.model_name, request.model_version)
 
 
 def record_promoted(request: ModelPromotion, *, records: Records) -> None:
     """Note on the circuit's record which version the registry has."""
-    records.update_circuit(request.key, registry_version=pin_of(request, records).model_version)
-
-
-def pin_of(request: ModelPromotion, records: Records) -> Pin:
-    """The release's pin of the circuit; raises `NotFound`."""
-    release = records.release(request.release.id)
-    pin = next((pin for pin in release.pins if pin.key == request.key), None) if release else None
-    if pin is None:
-        raise NotFound(f"release {request.release.id} has no pin for {request.key}")
-    return pin
+    records.update_circuit(request.key, registry_version=request.model_version)
 
 
 def _registered_version(name: str, job: str, ml: MachineLearning) -> str | None:

@@ -1,7 +1,7 @@
 """Promotion to the registry: of the environment (stage 2) and of a release's models (stage 8)."""
 
 from activities.assets import promote_components, share_environment
-from activities.models import look_in_registry, record_promoted, share_model
+from activities.models import look_in_registry, plan_promotion, record_promoted, share_model
 from activities.questions import environment_question
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName
@@ -39,7 +39,7 @@ def promote_models(ctx: Context, request: Release) -> Steps[Promotion]:
 def promote_model(ctx: Context, request: ModelPromotion) -> Steps[None]:
     """Share one model and wait until the registry shows it; raises `StepFailed` past the policy's limit."""
     yield from call(ctx, share_model, request)
-    policy, waited, look = request.policies.propagation, 0.0, 0
+    policy, waited, look = request.policy, 0.0, 0
     while not (yield from call(ctx, look_in_registry, request)):
         if waited >= policy.max_seconds:
             raise StepFailed(
@@ -52,12 +52,7 @@ def promote_model(ctx: Context, request: ModelPromotion) -> Steps[None]:
 
 
 def _share_all(ctx: Context, release: Release) -> Steps[dict[CircuitKey, str]]:
-    requests = [
-        (
-            f"promote-{release.id}-{key.plant_id}-{key.circuit_id}",
-            ModelPromotion(release, key, release.policies),
-        )
-        for key in release.kept
-    ]
+    models = yield from call(ctx, plan_promotion, release)
+    requests = [(f"promote-{release.id}-{one.key.plant_id}-{one.key.circuit_id}", one) for one in models]
     results = yield from children(ctx, promote_model, requests, release.policies.propagation.max_parallel)
     return {promotion.key: reason for promotion, reason in failures(requests, results)}

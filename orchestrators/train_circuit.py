@@ -48,7 +48,7 @@ def _train(ctx: Context, training: CircuitTraining) -> Steps[CircuitOutcome]:
     outcome = yield from _settle(ctx, settled)
     if outcome.verdict is not Verdict.TRAINED:
         return outcome  # a newer run has taken the circuit over
-    deployment = CircuitDeployment(Stage.DEV, pin, training.policies)
+    deployment = CircuitDeployment(Stage.DEV, pin, training.policies.narrowed(Stage.DEV))
     rollout = yield from child(ctx, deploy_circuit, deployment, f"{ctx.instance_id}-dev")
     if rollout.end is not RolloutEnd.SERVES:
         raise StepFailed(rollout.sentence)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC
+from itertools import count
 
 from activities.jobs import cancel_job, look_at_job
 from activities.notifications import notify_long_running
@@ -17,9 +18,11 @@ def wait_for_job(ctx: Context, waiting: JobWait, commit: str) -> Steps[JobState]
 
     A job past its deadline is cancelled and counts as failed; one that runs long is told to its owner, once.
     """
+    submitted, told = ctx.current_utc_datetime.replace(tzinfo=UTC), False
     event = ctx.wait_for_external_event(job_finished(waiting.job.name))
-    submitted, told, look = ctx.current_utc_datetime.replace(tzinfo=UTC), False, 0
-    while True:
+    for look in count():
+        if (yield from wait(ctx, event, waiting.policy.poll.delay(look))):
+            event = ctx.wait_for_external_event(job_finished(waiting.job.name))
         state = yield from call(ctx, look_at_job, waiting.job)
         if state.status.finished:
             event.cancel()
@@ -34,10 +37,7 @@ def wait_for_job(ctx: Context, waiting: JobWait, commit: str) -> Steps[JobState]
                 ctx, notify_long_running, LongRunning(waiting.job, commit, waiting.owner_key, hours)
             )
             told = True
-        came = yield from wait(ctx, event, waiting.policy.poll.delay(look))
-        look += 1
-        if came:
-            event = ctx.wait_for_external_event(job_finished(waiting.job.name))
+    raise AssertionError("count() does not end")
 
 
 def _give_up(ctx: Context, waiting: JobWait, state: JobState, missed: Deadline) -> Steps[JobState]:

@@ -140,6 +140,7 @@ def completed(run: RunRecord) -> None:
 def policies(circuits: int) -> Mapping[str, Mapping[str, Any]]:
     """The prod ramp in full with instant bakes, and room in the quotas for the fleet in three stages."""
     chosen = {name: dict(keys) for name, keys in steps.policies().items()}
+    chosen["pipeline"]["training"] = {"max_parallel": 5}  # polls are the default's: events wake who waits
     for stage in ("test", "prod"):
         chosen[f"environments/{stage}"]["waves"] = WAVES
     chosen["pipeline"]["quotas"] = {

@@ -339,6 +339,11 @@ class Policies:
         """What a model has to pass before it is deployed to a stage."""
         return Demands(self.stage(stage).thresholds, self.gates)
 
+    def narrowed(self, stage: Stage) -> "Policies":
+        """What a circuit's deployment to a stage goes by: it travels with every activity, so the rest stays behind."""
+        kept = {stage: self.stages[stage]} if stage in self.stages else {}
+        return replace(self, branches={}, approvals={}, schedules={}, stages=kept)
+
     def stage(self, stage: Stage) -> StagePolicy:
         """A stage's policy; one that is not configured has no thresholds and the default compute."""
         return self.stages.get(stage, StagePolicy())

@@ -41,6 +41,7 @@ from activities.merges import record_merge, submit_merge
 from activities.models import (
     evaluate_gates,
     look_in_registry,
+    plan_promotion,
     record_promoted,
     register_model,
     settle_circuit,
@@ -358,7 +359,7 @@ def making_room(bench: Bench) -> CircuitDeployment:
 
 
 def promotion(bench: Bench) -> ModelPromotion:
-    return ModelPromotion(bench.release(pin()), CIRC1, Policies())
+    return bench.run(plan_promotion, bench.release(pin()))[0]
 
 
 def question(bench: Bench) -> ApprovalRequest:
@@ -534,6 +535,7 @@ CASES: dict[Callable[..., Any], Callable[[Bench], Any]] = {
     register_model: lambda bench: ModelRequest(training(), JobRef(Stage.DEV, "another-job"), PASSED),
     settle_circuit: lambda bench: Settlement(training(), Verdict.TRAINED, "passed", JOB.name, PASSED, "1"),
     share_model: promotion,
+    plan_promotion: lambda bench: bench.release(pin()),
     look_in_registry: promotion,
     record_promoted: promotion,
     plan_deployment: lambda bench: StageDeployment(Stage.TEST, bench.release(pin())),
@@ -633,7 +635,7 @@ def test_a_second_run_changes_nothing_and_answers_the_same(bench: Bench, activit
 
 EFFECTS = [activity for activity in ACTIVITIES if activity not in (
     look_at_environment, plan_environment_update, read_comparison, update_question,
-    read_fleet, decide_training, look_at_job, evaluate_gates, look_in_registry, plan_deployment,
+    read_fleet, decide_training, look_at_job, evaluate_gates, look_in_registry, plan_promotion, plan_deployment,
     look_at_deployment, list_deployed, environment_question, release_question, open_question, count_votes,
     less_superseded, lacks, plan_monitoring, divide_circuits,
     look_at_deployment, list_deployed, share_scoring, measure_step, environment_question, release_question, count_votes,

@@ -9,6 +9,7 @@ import pytest
 from activities.models import (
     evaluate_gates,
     look_in_registry,
+    plan_promotion,
     record_promoted,
     register_model,
     settle_circuit,
@@ -223,7 +224,8 @@ def promotion(bench: Bench) -> ModelPromotion:
     release = bench.release(pin())
     registered(bench)
     bench.records.save_circuit(replace(NEWER, run=RUN.id))
-    return ModelPromotion(release, CIRC1, Policies())
+    (one,) = bench.run(plan_promotion, release)
+    return one
 
 
 def test_a_shared_model_shows_after_a_while_and_goes_on_record(bench: Bench, promotion: ModelPromotion):
@@ -237,11 +239,14 @@ def test_a_shared_model_shows_after_a_while_and_goes_on_record(bench: Bench, pro
     assert (record.registry_version, record.verdict) == ("1", Verdict.TRAINING)
 
 
-@pytest.mark.parametrize("activity", [share_model, look_in_registry, record_promoted])
-def test_what_the_release_does_not_pin_is_not_promoted(
-    bench: Bench, promotion: ModelPromotion, activity: Any
-):
+def test_what_was_left_out_is_not_promoted(bench: Bench):
+    release = bench.release(pin(), pin(CIRC2))
+    assert [one.key for one in bench.run(plan_promotion, release.less((CIRC1,)))] == [CIRC2]
+
+
+def test_what_the_release_does_not_pin_is_not_promoted(bench: Bench):
+    release = bench.release(pin())
     with pytest.raises(NotFound, match="has no pin for PLANT1/CIRC2"):
-        bench.run(activity, replace(promotion, key=CIRC2))
+        bench.run(plan_promotion, replace(release, circuits=(CIRC1, CIRC2)))
     with pytest.raises(NotFound, match="release r-lost has no pin"):
-        bench.run(activity, replace(promotion, release=replace(promotion.release, id="r-lost")))
+        bench.run(plan_promotion, replace(release, id="r-lost"))

@@ -20,7 +20,7 @@ from busbar.domain.approval import ApprovalRequest
 from busbar.domain.circuits import Person
 from busbar.domain.errors import AccessDenied
 from busbar.domain.events import JobStatus
-from busbar.domain.policies import GateName, RetentionPolicy, Stage
+from busbar.domain.policies import Backoff, GateName, RetentionPolicy, Stage, TrainingPolicy
 from busbar.domain.records import Offer, RunRecord, RunStatus, ScoringRecord
 from busbar.domain.release import Pin
 from busbar.domain.release_record import Origin, ReleaseRecord
@@ -32,7 +32,8 @@ from tests.fakes import NOON
 
 AT = datetime.fromisoformat(NOON) + timedelta(days=1000)
 TERMS = {stage: RetentionPolicy(30, 14, 60, 30) for stage in Stage}
-LOOK = RetentionRun("retention-1", "operator", AT.isoformat(), TERMS, commit=COMMIT)
+QUICK = TrainingPolicy(poll=Backoff(0.05, 0.05))
+LOOK = RetentionRun("retention-1", "operator", AT.isoformat(), TERMS, commit=COMMIT, training=QUICK)
 PURGE = replace(LOOK, id="purge-retention-1", apply=True, shown=LOOK.id)
 
 

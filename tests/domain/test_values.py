@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from busbar.domain.circuits import CircuitKey, Fleet, Person, Source, parse_keys
 from busbar.domain.errors import BadRequest
-from busbar.domain.policies import Backoff, Policies
+from busbar.domain.policies import Backoff, Policies, Stage, StagePolicy
 from busbar.domain.versions import Version
+from busbar.fleet.policies import APPROVALS, BRANCHES
 
 
 @given(*[st.integers(0, 10**6)] * 3)
@@ -104,3 +105,12 @@ def test_what_the_fleet_does_not_have_is_none():
     assert FLEET.circuit(CircuitKey("P1", "C1")) is None
     assert FLEET.source("P1") is not None
     assert FLEET.source("P2") is None
+
+
+def test_a_deployment_takes_along_only_what_it_goes_by():
+    stages = {stage: StagePolicy(compute=f"{stage}-cluster") for stage in Stage}
+    everything = Policies(branches=BRANCHES, approvals=APPROVALS, stages=stages)
+    narrowed = everything.narrowed(Stage.TEST)
+    assert narrowed.stage(Stage.TEST) == stages[Stage.TEST]
+    assert narrowed.training == everything.training
+    assert (narrowed.stages.keys(), narrowed.branches, narrowed.approvals) == ({Stage.TEST}, {}, {})

@@ -1,5 +1,6 @@
 """Azure ML's job events."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,9 +9,14 @@ from hypothesis import strategies as st
 
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import BadRequest
-from busbar.domain.events import DriftAlert, JobChanged, JobStatus
+from busbar.domain.events import DriftAlert, JobChanged, JobStatus, job_status
+from busbar.domain.policies import Stage
 from busbar.inbound.azure_ml import read_breach, read_event
+from localazure.config import Config
+from localazure.event_grid.filters import matches
+from localazure.event_grid_config import Subscription
 
+LOCAL = Path(__file__).parents[2] / "infra" / "local.yaml"
 PREFIX = "Microsoft.MachineLearningServices."
 DATA = {"runId": "train-1", "runStatus": "Completed", "runTags": {"orchestration_id": "train-c0ffee"}}
 
@@ -126,3 +132,29 @@ def test_breaches(given_event: dict[str, Any], expected: DriftAlert | None):
 def test_a_breach_of_no_circuit_is_refused(plant: Any):
     with pytest.raises(BadRequest):
         read_breach(event(runTags=BREACHED | {"plant_id": plant}))
+
+
+# --- what the subscriptions of infra/local.yaml let through ------------------------------------------------
+
+WORKSPACES = [
+    one for one in Config.read(LOCAL).event_grid.subscriptions if one.name.endswith("-workspace-events")
+]
+STATUSES = [
+    *("NotStarted", "Starting", "Provisioning", "Preparing", "Queued", "Running", "Finalizing"),
+    *("CancelRequested", "Paused", "Completed", "Failed", "Canceled"),
+]
+
+
+@pytest.mark.parametrize("subscription", WORKSPACES, ids=lambda one: one.name)
+@pytest.mark.parametrize("status", STATUSES)
+def test_only_a_jobs_end_is_delivered(subscription: Subscription, status: str):
+    assert matches(event(runStatus=status), subscription) is job_status(status).finished
+
+
+@pytest.mark.parametrize("subscription", WORKSPACES, ids=lambda one: one.name)
+def test_a_status_that_nobody_knows_yet_is_delivered(subscription: Subscription):
+    assert matches(event(runStatus="Evaporated"), subscription)
+
+
+def test_every_workspace_has_its_subscription():
+    assert len(WORKSPACES) == len(Stage)

@@ -208,6 +208,10 @@ class Journey(AzureML):
 
         def promote_components(request: Release) -> None: ...
 
+        def plan_promotion(request: Release) -> tuple[ModelPromotion, ...]:
+            policy = request.policies.propagation
+            return tuple(ModelPromotion(key, f"{key}", "1", policy) for key in request.kept)
+
         def share_model(request: ModelPromotion) -> None:
             self.in_registry.append(request.key)
 
@@ -222,6 +226,7 @@ class Journey(AzureML):
             compose_release,
             share_environment,
             promote_components,
+            plan_promotion,
             share_model,
             look_in_registry,
             record_promoted,

@@ -45,6 +45,10 @@ def release(journey: Journey, *excluded: CircuitKey) -> Release:
 # --- promotion --------------------------------------------------------------------------------------------
 
 
+def promotion(journey: Journey) -> ModelPromotion:
+    return ModelPromotion(FIRST, "PLANT1_CIRC1_model", "1", journey.policies.propagation)
+
+
 def appears(after: int, *, only: CircuitKey | None = None) -> Callable[[ModelPromotion], bool]:
     """The registry shows a model at the look after so many; of `only` one circuit, never another's."""
     looks: dict[CircuitKey, int] = {}
@@ -60,7 +64,7 @@ def test_a_model_that_shows_late_is_waited_for(play: Callable[..., Any]) -> None
     journey = Journey((FIRST,))
     world = World([*journey.activities(), appears(3)])
 
-    run(play, world, promote_model, ModelPromotion(release(journey), FIRST, journey.policies))
+    run(play, world, promote_model, promotion(journey))
 
     count = world.count()
     assert (count["share_model"], count["look_in_registry"], count["record_promoted"]) == (1, 4, 1)
@@ -71,7 +75,7 @@ def test_a_model_that_never_shows_fails_past_the_limit(play: Callable[..., Any])
     world = World([*journey.activities(), appears(10**6)])
 
     with pytest.raises(AssertionError, match=r"PLANT1/CIRC1: not in the registry 0.05 s after it was shared"):
-        run(play, world, promote_model, ModelPromotion(release(journey), FIRST, journey.policies))
+        run(play, world, promote_model, promotion(journey))
     assert world.count()["record_promoted"] == 0
 
 
@@ -79,12 +83,12 @@ def test_one_model_that_never_shows_does_not_stop_the_others(play: Callable[...,
     journey = Journey((FIRST, SECOND))
     world = World([*journey.activities(), appears(0, only=SECOND)])
 
-    promotion = run(play, world, promote_models, release(journey))
+    promoted = run(play, world, promote_models, release(journey))
 
-    assert promotion.done
-    assert promotion.release == release(journey, FIRST)
+    assert promoted.done
+    assert promoted.release == release(journey, FIRST)
     told = "PLANT1/CIRC1: not in the registry 0.05 s after it was shared"
-    assert promotion.sentence == f"1 of 2 models promoted (approved by somebody); {told}"
+    assert promoted.sentence == f"1 of 2 models promoted (approved by somebody); {told}"
 
 
 def test_if_no_model_shows_nothing_goes_on(play: Callable[..., Any]) -> None:

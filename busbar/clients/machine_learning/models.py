@@ -57,9 +57,8 @@ class Models(Workspaces):
             return
         if self._model(Stage.DEV, name, version) is None:
             raise NotFound(f"model {name}:{version} is not in the dev workspace: train it first")
-        client = self._new_client(Stage.DEV)  # a share swaps the client's insides while it runs
-        try:
-            with translated(f"share model {name}:{version}"):
+        try:  # a share swaps the client's insides while it runs
+            with self._reserved_client() as client, translated(f"share model {name}:{version}"):
                 client.models.share(
                     name,
                     version,

@@ -1,7 +1,9 @@
 """The SDK's clients, one a place, and the files in a workspace's datastore."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from busbar.clients.blobs import Blobs
@@ -24,6 +26,7 @@ class Workspaces:
         self._settings = settings
         self._lock = threading.Lock()
         self._clients: dict[str, MLClient] = {}
+        self._idle: SimpleQueue[MLClient] = SimpleQueue()
         self._datastores: dict[str, tuple[Blobs, str]] = {}
 
     def write_file(self, stage: Stage, path: str, data: bytes) -> None:
@@ -46,6 +49,18 @@ class Workspaces:
             if place not in self._clients:
                 self._clients[place] = self._new_client(place)
             return self._clients[place]
+
+    @contextmanager
+    def _reserved_client(self) -> "Generator[MLClient]":
+        """A client of dev that nobody else uses meanwhile; it is kept for who asks next, as a new one costs dearly."""
+        try:
+            client = self._idle.get_nowait()
+        except Empty:
+            client = self._new_client(Stage.DEV)
+        try:
+            yield client
+        finally:
+            self._idle.put(client)
 
     def _new_client(self, place: str) -> "MLClient":
         from azure.ai.ml import MLClient

@@ -112,7 +112,8 @@ class Wave:
 
     @property
     def deployments(self) -> tuple[CircuitDeployment, ...]:
-        return tuple(CircuitDeployment(self.stage, pin, self.policies, self.release_id) for pin in self.pins)
+        policies = self.policies.narrowed(self.stage)
+        return tuple(CircuitDeployment(self.stage, pin, policies, self.release_id) for pin in self.pins)
 
 
 @dataclass(frozen=True)

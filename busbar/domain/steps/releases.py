@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from busbar.domain.approval import Outcome
 from busbar.domain.circuits import CircuitKey
-from busbar.domain.policies import GateName, Policies, Stage
+from busbar.domain.policies import GateName, Policies, PropagationPolicy, Stage
 from busbar.domain.release import Pin, ReleaseSet
 from busbar.domain.steps.runs import EnvironmentRegistration, TrainingRun
 from busbar.domain.steps.training import CircuitOutcome
@@ -62,11 +62,12 @@ class EnvironmentPromotion:
 
 @dataclass(frozen=True)
 class ModelPromotion:
-    """One pin of a release to share to the registry and to wait for."""
+    """One model of a release to share to the registry and to wait for."""
 
-    release: Release
     key: CircuitKey
-    policies: Policies
+    model_name: str
+    model_version: str
+    policy: PropagationPolicy
 
 
 @dataclass(frozen=True)
