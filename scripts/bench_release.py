@@ -98,7 +98,7 @@ class Meter:
 
 
 def measure(folder: Path, circuits: int) -> Figures:
-    stacks.LOOK_SECONDS = 2.0  # the board of 200 circuits asked five times a second would be what is measured
+    stacks.LOOK_SECONDS = 5.0  # the board of 200 circuits asked five times a second would be what is measured
     with running(folder, quotas={"deployments": _deployments(circuits)}) as stack, progress(stack):
         fleet = steps.LightFleet.found(stack, folder / "clone", circuits)
         phases: list[Phase] = []
@@ -182,7 +182,7 @@ def progress(stack: Stack) -> Iterator[None]:
     done, console = threading.Event(), Console(stderr=True, highlight=False)
 
     def tell() -> None:
-        while not done.wait(20):
+        while not done.wait(30):
             with suppress(ApiError):  # a busy host is asked again
                 console.print(f"{datetime.now(UTC):%H:%M:%S} {standing(stack.snapshot())}")
 

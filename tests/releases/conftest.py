@@ -1,5 +1,6 @@
 """One stack with a light fleet of six circuits, released again and again; each step is taken once."""
 
+import os
 import subprocess
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from tests.journeys.stack import Stack, running
 from tests.releases import light, steps
 from tests.releases.steps import LATE, LEFT_OUT, ONLINE, SLOW, LightFleet
 
+PROPAGATION = float(os.environ.get("PROPAGATION", "8"))  # seconds that the registry takes to show a model
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
@@ -36,7 +38,7 @@ class Released:
 @pytest.fixture(scope="session")
 def first(stack: Stack, fleet: LightFleet) -> Released:
     """All goes well, though the registry takes its time."""
-    steps.fault(stack, "propagation", parameters={"seconds": 8}, for_seconds=300)
+    steps.fault(stack, "propagation", parameters={"seconds": PROPAGATION}, for_seconds=300)
     run = steps.release(stack, fleet.push(policies=steps.policies()))
     return Released(run, stack.snapshot())
 
