@@ -16,6 +16,7 @@ from tests.releases.steps import LATE, LEFT_OUT, ONLINE, SLOW, LightFleet
 
 PROPAGATION = float(os.environ.get("PROPAGATION", "8"))  # seconds that the registry takes to show a model
 
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
     with running(tmp_path_factory.mktemp("stack")) as stack:
