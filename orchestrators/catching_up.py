@@ -3,12 +3,9 @@
 from activities.catching_up import divide_circuits, record_caught_up, submit_catch_up
 from busbar.domain import names
 from busbar.domain.circuits import CircuitKey
-from busbar.domain.events import JobStatus
 from busbar.domain.steps import (
     CatchUp,
     CaughtUp,
-    JobState,
-    JobWait,
     ScoredChunk,
     ScoringChunk,
     ScoringOutcome,
@@ -16,7 +13,7 @@ from busbar.domain.steps import (
 )
 from busbar.wire import Context, StepFailed, Steps, call, children
 from orchestrators.scoring import score_stage
-from orchestrators.waiting import wait_for_job
+from orchestrators.waiting import run_job
 
 
 def catch_up(ctx: Context, request: CatchUp) -> Steps[list[ScoringOutcome]]:
@@ -38,11 +35,7 @@ def catch_up(ctx: Context, request: CatchUp) -> Steps[list[ScoringOutcome]]:
 
 def score_circuits(ctx: Context, request: ScoringChunk) -> Steps[CaughtUp]:
     """One job for the chunk's circuits and all their days; where it fails, all of them are left."""
-    try:
-        job = yield from call(ctx, submit_catch_up, request)
-        state = yield from wait_for_job(ctx, JobWait(job, request.run.policy), "")
-    except StepFailed as failure:
-        state = JobState(request.job, JobStatus.FAILED, str(failure))
+    state = yield from run_job(ctx, submit_catch_up, request, request.job, request.run.policy)
     return (yield from call(ctx, record_caught_up, ScoredChunk(request, state)))
 
 

@@ -5,22 +5,19 @@ from datetime import date
 from activities.monitoring import plan_monitoring, record_judged, submit_monitoring
 from activities.responses import announce_drift, plan_responses, tell_owners
 from busbar.domain import names
-from busbar.domain.events import JobStatus
 from busbar.domain.steps import (
     CatchUp,
     DailyRun,
     DriftResponding,
-    JobState,
-    JobWait,
     MonitoringChunk,
     MonitoringResult,
     MonitoringRun,
     ScoringRun,
 )
-from busbar.wire import Context, StepFailed, Steps, call, children
+from busbar.wire import Context, Steps, call, children
 from orchestrators.catching_up import catch_up
 from orchestrators.scoring import score_stage
-from orchestrators.waiting import wait_for_job
+from orchestrators.waiting import run_job
 
 
 def score_days(ctx: Context, request: DailyRun) -> Steps[str]:
@@ -73,9 +70,5 @@ def monitor_stage(ctx: Context, request: MonitoringRun) -> Steps[str]:
 
 def monitor_circuits(ctx: Context, request: MonitoringChunk) -> Steps[None]:
     """One job for the chunk; where it fails, its circuits are not judged, and say why."""
-    try:
-        job = yield from call(ctx, submit_monitoring, request)
-        state = yield from wait_for_job(ctx, JobWait(job, request.policies.training), "")
-    except StepFailed as failure:
-        state = JobState(request.job, JobStatus.FAILED, str(failure))
+    state = yield from run_job(ctx, submit_monitoring, request, request.job, request.policies.training)
     yield from call(ctx, record_judged, MonitoringResult(request, state))

@@ -1,5 +1,6 @@
 """Waiting for an Azure ML job: its events first, a poll behind them, and a deadline."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC
 from itertools import count
@@ -7,10 +8,11 @@ from itertools import count
 from activities.jobs import cancel_job, look_at_job
 from activities.notifications import notify_long_running
 from busbar.domain.events import JobStatus
+from busbar.domain.policies import TrainingPolicy
 from busbar.domain.routing import job_finished
-from busbar.domain.steps import JobState, JobWait, LongRunning
+from busbar.domain.steps import JobRef, JobState, JobWait, LongRunning
 from busbar.domain.waiting import Deadline, deadline_passed, is_long_running
-from busbar.wire import Context, Steps, call, wait
+from busbar.wire import Context, StepFailed, Steps, call, wait
 
 
 def wait_for_job(ctx: Context, waiting: JobWait, commit: str) -> Steps[JobState]:
@@ -38,6 +40,17 @@ def wait_for_job(ctx: Context, waiting: JobWait, commit: str) -> Steps[JobState]
             )
             told = True
     raise AssertionError("count() does not end")
+
+
+def run_job(
+    ctx: Context, submit: Callable[..., JobRef], request: object, name: str, policy: TrainingPolicy
+) -> Steps[JobState]:
+    """Submit a job and wait for its end; one that cannot be submitted or looked at counts as failed, as `name`."""
+    try:
+        job = yield from call(ctx, submit, request)
+        return (yield from wait_for_job(ctx, JobWait(job, policy), ""))
+    except StepFailed as failure:
+        return JobState(name, JobStatus.FAILED, str(failure))
 
 
 def _give_up(ctx: Context, waiting: JobWait, state: JobState, missed: Deadline) -> Steps[JobState]:

@@ -94,7 +94,7 @@ class Clock:
         """Cells → datetime, with an offset where they say one; raises ValueError."""
         if len(self._mapping.time) > 1:
             names = self._mapping.time
-            return lambda *cells: datetime(**dict(zip(names, map(int, cells), strict=True)))  # noqa: DTZ001
+            return lambda *cells: datetime(**dict(zip(names, map(int, cells), strict=True)))  # noqa: DTZ001 a wall clock
         pattern = self._mapping.time_format
         if pattern:
             return lambda cell: datetime.strptime(cell.strip(), pattern)  # noqa: DTZ007 the zone follows
