@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from threading import Lock
+from typing import Any, ClassVar, Literal
 
 from ruamel.yaml import YAML
 
@@ -432,10 +433,11 @@ class FakeApprovals(_Fake):
 
 @dataclass
 class FakeAudit(_Fake):
-    """`now` is the ISO time that entries get."""
+    """`now` is the ISO time that entries get. Safe under many writers, as the real one."""
 
     now: str = NOON
     _entries: list[Entry] = field(default_factory=list[Entry])
+    _writing: ClassVar[Lock] = Lock()
 
     def append(
         self,
@@ -449,13 +451,15 @@ class FakeAudit(_Fake):
     ) -> Entry:
         self._reach()
         said = {"id": id, "kind": kind, "subject": subject, "actor": actor, "sentence": sentence}
-        entry = chained(self.head(), self.now, **said, details=json.loads(json.dumps(to_wire(dict(details)))))
-        known = next((other for other in self._entries if other.id == id), None)
-        if known and not known.says(entry):
-            raise VersionConflict(f"audit entry {id} says {known.sentence!r}")
-        if not known:
-            self._entries.append(entry)
-        return known or entry
+        plain = json.loads(json.dumps(to_wire(dict(details))))
+        with self._writing:
+            entry = chained(self.head(), self.now, **said, details=plain)
+            known = next((other for other in self._entries if other.id == id), None)
+            if known and not known.says(entry):
+                raise VersionConflict(f"audit entry {id} says {known.sentence!r}")
+            if not known:
+                self._entries.append(entry)
+            return known or entry
 
     def head(self) -> Head:
         self._reach()

@@ -61,7 +61,10 @@ class HubClient:
         self._in_loop(lambda: self._hub.raise_event(instance_id, event))
 
     def _in_loop[T](self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        return asyncio.run_coroutine_threadsafe(ask(), self._loop).result(PATIENCE_SECONDS)
+        async def asked() -> T:  # also a plain read belongs in the loop
+            return await ask()
+
+        return asyncio.run_coroutine_threadsafe(asked(), self._loop).result(PATIENCE_SECONDS)
 
 
 async def _done[T](value: T) -> T:

@@ -67,9 +67,10 @@ def connect(
 ) -> sqlite3.Connection:
     """Open a prepared database.
 
-    What is committed survives the process; with `FULL`, a power cut too.
+    What is committed survives the process; with `FULL`, a power cut too. What only reads belongs to the
+    thread that opened it: two threads' statements would overlap and see an old commit.
     """
-    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
+    db = sqlite3.connect(path, check_same_thread=read_only, isolation_level=None, timeout=5)
     db.execute(f"PRAGMA synchronous={synchronous}")
     db.execute(f"PRAGMA journal_size_limit={LARGEST_IDLE_WAL}")
     db.execute(f"PRAGMA query_only={int(read_only)}")

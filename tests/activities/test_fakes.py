@@ -1,7 +1,9 @@
 """The stand-ins have the clients' shape: what a test proves over a fake is asked of the real client alike."""
 
 import inspect
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from busbar.clients.records import Records
 from busbar.clients.releases import Releases
 from busbar.clients.reports import Reports
 from busbar.clients.repositories import Repository
+from busbar.domain.audit import verify
 from tests import fakes
 
 PAIRS = [
@@ -49,3 +52,22 @@ def test_a_fake_takes_and_gives_what_the_client_does(fake: type, real: type, unu
     assert theirs.keys() - ours.keys() == unused
     for name in theirs.keys() - unused:
         assert inspect.signature(ours[name]) == inspect.signature(theirs[name]), name
+
+
+def test_many_threads_leave_one_chain():
+    """An operator's thread writes while an activity does."""
+    audit = fakes.FakeAudit()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda number: _say(audit, number), range(200)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert verify(audit.entries(), audit.head()).whole
+    assert len(audit.entries()) == 200
+
+
+def _say(audit: fakes.FakeAudit, number: int) -> None:
+    said = {"kind": "vote", "subject": "r-1", "actor": "ml-lead", "sentence": "approved"}
+    audit.append(id=f"vote-{number}", **said, details={})

@@ -1,7 +1,11 @@
 """A turn is given what was there at one moment, whatever is committed while it is read."""
 
+import asyncio
 import contextlib
 import itertools
+import sqlite3
+
+import pytest
 
 from localazure.task_hub.database import connect, prepared
 from localazure.task_hub.store import Reader
@@ -34,3 +38,15 @@ def work_while_it_is_suspended(moment, writing, reading):
     work = Reader(reading).work(instance_id, 0)
     reading.set_progress_handler(None, 1)
     return work and [event.WhichOneof("eventType") for event in work.events]
+
+
+def test_another_thread_may_not_read_beside_the_loop(open_hub, run):
+    """Its statements would keep an old commit in view, and a turn would miss what woke it."""
+
+    async def read() -> None:
+        async with open_hub() as hub:
+            with pytest.raises(sqlite3.ProgrammingError, match="same thread"):
+                await asyncio.to_thread(hub.hub.get, "any")
+            assert hub.hub.get("any") is None
+
+    run(read())
