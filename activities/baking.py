@@ -51,9 +51,10 @@ def submit_replay(request: Replay, *, ml: MachineLearning, settings: Settings) -
         "window_share": request.step.added / 100,
     }
     jobs = {role: uncancelled(asked.stage, replay_job(request, role), ml) for role in models}
-    for role, model in models.items():
-        _replay(request, candidate, model, jobs[role], slices, ml, settings)
-    return tuple(JobRef(asked.stage, job) for job in jobs.values())
+    for role, (job, there) in jobs.items():
+        if not there:
+            _replay(request, candidate, models[role], job, slices, ml, settings)
+    return tuple(JobRef(asked.stage, job) for job, _ in jobs.values())
 
 
 def _replay(

@@ -39,9 +39,9 @@ def submit_catch_up(
     A circuit that is deployed otherwise by now, or whose training's files are gone, is left out. Raises `NotFound`
     where that leaves none, or where dev has no such build of the component.
     """
-    job = uncancelled(Stage.DEV, request.job, ml)
+    job, there = uncancelled(Stage.DEV, request.job, ml)
     path = job_output(job, "circuits.json")
-    if ml.job(Stage.DEV, job) is None:  # what a job was started with stays as it was
+    if not there:  # what a job was started with stays as it was
         serving = (records.deployment(request.run.stage, key) for key in request.batch.circuits)
         lines = [_line(request, record, ml, releases) for record in serving if record]
         if not any(lines):

@@ -97,13 +97,13 @@ def submit_comparison(
 ) -> JobRef:
     """Start the job that scores the batch's models in both environments, unless it is there and not cancelled."""
     update, run = request.update, request.update.run
-    name = uncancelled(Stage.DEV, names.comparison(run.id, request.number), ml)
+    name, there = uncancelled(Stage.DEV, names.comparison(run.id, request.number), ml)
     before, after = (
         register((COMPARISON,), run.commit, repository, ml, version)[0]
         for version in (request.before, update.version)
     )
     path = f"environments/{run.id}/models-{request.number}.json"
-    if ml.job(Stage.DEV, name) is None:  # what a job was started with stays as it was
+    if not there:  # what a job was started with stays as it was
         ml.write_file(Stage.DEV, path, _models(request))
     ml.submit_comparison(
         name,

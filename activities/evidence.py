@@ -32,14 +32,14 @@ def submit_evidence(
     was cancelled, which a retried run finds, it is another.
     """
     release = request.release
-    name = uncancelled(Stage.DEV, names.evidence(release.id), ml)
+    name, there = uncancelled(Stage.DEV, names.evidence(release.id), ml)
     note = evidence.note(release.id)
     if note is not None and note.status is EvidenceStatus.READY:
         return None
     component = register((EVIDENCE,), release.commit, repository, ml)[0]
     document = release_document(stored_release(release.id, records), release.policies, records.deployments())
     path = f"evidence/{release.id}/release.json"
-    if ml.job(Stage.DEV, name) is None:  # what a job was started with stays as it was
+    if not there:  # what a job was started with stays as it was
         ml.write_file(Stage.DEV, path, json.dumps(document, allow_nan=False).encode())
     ml.submit_evidence(
         name,

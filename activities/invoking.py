@@ -25,7 +25,7 @@ def invoke(
     ml: MachineLearning,
     settings: Settings,
 ) -> None:
-    """Score with a model through a batch deployment, under a job name of our own, unless that job is there."""
+    """Score with a model through a batch deployment, under a job name of our own that is free."""
     ml.invoke(
         stage,
         endpoint,
@@ -37,13 +37,16 @@ def invoke(
     )
 
 
-def uncancelled(stage: Stage, job: str, ml: MachineLearning) -> str:
-    """The first of a job's names that nobody cancelled: Azure ML never reuses one, and a retried run wants it done."""
+def uncancelled(stage: Stage, job: str, ml: MachineLearning) -> tuple[str, bool]:
+    """The first of a job's names that nobody cancelled, and whether the job is there.
+
+    Azure ML never reuses a name, and a retried run wants the job done.
+    """
     for attempt in count(1):
         name = names.job_again(job, attempt)
         known = ml.job(stage, name)
         if known is None or known.status is not JobStatus.CANCELED:
-            return name
+            return name, known is not None
     raise AssertionError("count() does not end")
 
 

@@ -54,10 +54,10 @@ def submit_monitoring(
     settings: Settings,
 ) -> JobRef:
     """Start the chunk's job in dev, where the trainings' own metrics lie, unless it is there and not cancelled."""
-    run, job = request.run, uncancelled(Stage.DEV, request.job, ml)
+    run, (job, there) = request.run, uncancelled(Stage.DEV, request.job, ml)
     path = f"monitoring/{job}/circuits.json"
     component = register((MONITOR,), request.commit, repository, ml)[0]
-    if ml.job(Stage.DEV, job) is None:  # what a job was started with stays as it was
+    if not there:  # what a job was started with stays as it was
         serving = (records.deployment(run.stage, key) for key in request.circuits)
         watched = [_watched(record, ml, releases) for record in serving if record]
         ml.write_file(Stage.DEV, path, json.dumps(watched).encode())

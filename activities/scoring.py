@@ -65,7 +65,10 @@ def submit_scoring(request: PartScoring, *, ml: MachineLearning, settings: Setti
         "window_offset": part.offset / 100,
         "window_share": part.share / 100,
     }
-    stage, served, job = scoring.stage, part.served, uncancelled(scoring.stage, part.job, ml)
+    stage, served = scoring.stage, part.served
+    job, there = uncancelled(stage, part.job, ml)
+    if there:
+        return JobRef(stage, job)
     if served.kind is Serving.ONLINE:
         asks = asking(stage, part.endpoint, served.deployment, ml)
         run(stage, served, served, job, slices | asks, ml=ml, settings=settings)

@@ -76,11 +76,14 @@ class Orchestrations:
         """Start under the id of an instance that has ended, in its place."""
         self._client.schedule_new_orchestration(orchestrator, input=to_wire(request), instance_id=instance_id)
 
-    def raise_event(self, instance_id: str, event: str) -> None:
+    def raise_event(self, instance_id: str, event: str, data: str = "") -> None:
         """Wake an instance; one that is unknown or has finished needs no waking."""
-        state = self._client.get_orchestration_state(instance_id)
-        if state is not None and state.runtime_status.name not in ("COMPLETED", "FAILED", "TERMINATED"):
-            self._client.raise_orchestration_event(instance_id, event)
+        try:
+            self._client.raise_orchestration_event(instance_id, event, data=data or None)
+        except Exception:
+            standing = self.standing(instance_id)
+            if standing is not None and not standing.ended:
+                raise
 
     def voted(self, request_id: str) -> None:
         """Tell an approval's orchestration, whose id is the request's, that a vote was cast."""

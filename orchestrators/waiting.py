@@ -16,7 +16,7 @@ from busbar.wire import Context, StepFailed, Steps, call, wait
 
 
 def wait_for_job(ctx: Context, waiting: JobWait, commit: str) -> Steps[JobState]:
-    """Wait until a job has finished, looking at it whenever an event or the poll says so.
+    """Wait until a job has finished: an event that says it completed is believed, else one looks, or the poll does.
 
     A job past its deadline is cancelled and counts as failed; one that runs long is told to its owner, once.
     """
@@ -24,6 +24,8 @@ def wait_for_job(ctx: Context, waiting: JobWait, commit: str) -> Steps[JobState]
     event = ctx.wait_for_external_event(job_finished(waiting.job.name))
     for look in count():
         if (yield from wait(ctx, event, waiting.policy.poll.delay(look))):
+            if event.get_result() == JobStatus.COMPLETED:
+                return JobState(waiting.job.name, JobStatus.COMPLETED)
             event = ctx.wait_for_external_event(job_finished(waiting.job.name))
         state = yield from call(ctx, look_at_job, waiting.job)
         if state.status.finished:

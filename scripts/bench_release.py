@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from busbar.api import ApiError, Snapshot
+from busbar.domain import names
 from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import RunRecord, RunStatus
 from scripts.contracts import with_block
@@ -98,7 +99,9 @@ class Meter:
 
 
 def measure(folder: Path, circuits: int) -> Figures:
-    stacks.LOOK_SECONDS = 5.0  # the board of 200 circuits asked five times a second would be what is measured
+    stacks.LOOK_SECONDS = (
+        2.0  # nor is the whole board asked while a phase is measured: that would be measured, too
+    )
     with running(folder, quotas={"deployments": _deployments(circuits)}) as stack, progress(stack):
         fleet = steps.LightFleet.found(stack, folder / "clone", circuits)
         phases: list[Phase] = []
@@ -128,8 +131,15 @@ def released(stack: Stack, fleet: steps.LightFleet, release: int, cutoff_date: s
         if following:
             asked = people.question(stack, following, steps.RELEASE, PATIENCE)
         else:
-            completed(steps.ended(stack, commit, PATIENCE))
+            completed(ended(stack, commit))
         yield meter.phase(release, name)
+
+
+def ended(stack: Stack, commit: str) -> RunRecord:
+    """The commit's run, read once its orchestration is over."""
+    id = names.training_run(commit)
+    stack.until(id, lambda: stack.api.instance(id).finished, PATIENCE)
+    return steps.ended(stack, commit, PATIENCE)
 
 
 def completed(run: RunRecord) -> None:
@@ -182,7 +192,7 @@ def progress(stack: Stack) -> Iterator[None]:
     done, console = threading.Event(), Console(stderr=True, highlight=False)
 
     def tell() -> None:
-        while not done.wait(30):
+        while not done.wait(60):
             with suppress(ApiError):  # a busy host is asked again
                 console.print(f"{datetime.now(UTC):%H:%M:%S} {standing(stack.snapshot())}")
 

@@ -57,8 +57,9 @@ class HubClient:
     ) -> None:
         self._in_loop(lambda: self._hub.terminate(instance_id, json.dumps(output), recursive=recursive))
 
-    def raise_orchestration_event(self, instance_id: str, event: str) -> None:
-        self._in_loop(lambda: self._hub.raise_event(instance_id, event))
+    def raise_orchestration_event(self, instance_id: str, event: str, *, data: Any = None) -> None:
+        payload = None if data is None else json.dumps(data)
+        self._in_loop(lambda: self._hub.raise_event(instance_id, event, payload))
 
     def _in_loop[T](self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         async def asked() -> T:  # also a plain read belongs in the loop

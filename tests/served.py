@@ -46,7 +46,7 @@ class DurableClient:
         known = self.started.get(instance_id)
         return State(instance_id, known[0]) if known else None
 
-    def raise_orchestration_event(self, instance_id: str, event: str) -> None:
+    def raise_orchestration_event(self, instance_id: str, event: str, *, data: Any = None) -> None:
         self.woken.append((instance_id, event))
 
     def schedule_new_orchestration(self, orchestrator: str, *, input: Any, instance_id: str) -> None:

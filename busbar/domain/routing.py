@@ -26,10 +26,11 @@ class Deploy:
 
 @dataclass(frozen=True)
 class Wake:
-    """Raise `event` in a running instance."""
+    """Raise `event` in a running instance; `status` is what it says of the job."""
 
     instance_id: str
     event: str
+    status: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,9 @@ def route_job(changed: JobChanged) -> Wake | Ignore:
         return Ignore(f"job {changed.job} carries no orchestration_id tag: not ours")
     if not changed.status.finished:
         return Ignore(f"job {changed.job} is {changed.status}")
-    return Wake(waiting, job_finished(changed.job))
+    return Wake(waiting, job_finished(changed.job), changed.status)
 
 
 def job_finished(job: str) -> str:
-    """The external event that says: look at this job now."""
+    """The external event that says: this job has ended, with the status it carries."""
     return f"job-finished:{job}"

@@ -22,7 +22,7 @@ class Orchestrations(Protocol):
 
     def start(self, orchestrator: str, instance_id: str, request: Any) -> bool: ...
 
-    def raise_event(self, instance_id: str, event: str) -> None: ...
+    def raise_event(self, instance_id: str, event: str, data: str = "") -> None: ...
 
 
 def receive(
@@ -62,7 +62,7 @@ def _job_changed(event: Mapping[str, Any], orchestrations: Orchestrations) -> st
         return f"ignored {event.get('eventType')}"
     routed = route_job(changed)
     if isinstance(routed, Wake):
-        orchestrations.raise_event(routed.instance_id, routed.event)
+        orchestrations.raise_event(routed.instance_id, routed.event, routed.status)
         return f"woke {routed.instance_id}"
     return routed.reason
 

@@ -58,7 +58,7 @@ def test_the_first_pattern_that_fits_wins():
 def test_finished_jobs_of_ours_wake(status: JobStatus):
     routed = route_job(JobChanged("j-1", status, "train-c0ffee"))
     if status in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED):
-        assert routed == Wake("train-c0ffee", job_finished("j-1"))
+        assert routed == Wake("train-c0ffee", job_finished("j-1"), status)
     else:
         assert routed == Ignore(f"job j-1 is {status}")
 
@@ -99,7 +99,7 @@ def test_statuses_fold(text: str, status: JobStatus):
 def test_an_invoked_job_wakes_what_it_is_named_after(job: str, woken: str):
     """It carries none of our tags."""
     routed = route_job(JobChanged(job, JobStatus.COMPLETED, None))
-    assert routed == Wake(woken, job_finished(job))
+    assert routed == Wake(woken, job_finished(job), JobStatus.COMPLETED)
 
 
 @pytest.mark.parametrize(

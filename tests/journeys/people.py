@@ -71,9 +71,7 @@ def question(stack: Stack, gate: GateName, about: str = "", seconds: float = STE
     """The question that waits at a gate."""
 
     def asked() -> PendingApproval | None:
-        return next(
-            (one for one in stack.snapshot().pending if one.gate == gate and about in one.subject), None
-        )
+        return next((one for one in stack.api.approvals() if one.gate == gate and about in one.subject), None)
 
     return stack.until(f"the question {gate} {about}", asked, seconds)
 

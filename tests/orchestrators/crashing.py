@@ -263,7 +263,8 @@ class _Playing:
         for wake in wakes:
             for _ in range(times):
                 with contextlib.suppress(NoSuchInstance, InstanceFinished):
-                    await hub.raise_event(wake.instance_id, wake.event)
+                    said = json.dumps(wake.status) if wake.status else None
+                    await hub.raise_event(wake.instance_id, wake.event, said)
 
     def _seen(self, hub: TaskHub, run: str) -> Played:
         self._outside.happens()

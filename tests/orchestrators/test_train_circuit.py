@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.errors import Rejected
 from busbar.domain.events import JobStatus
@@ -52,6 +54,23 @@ def test_the_event_wakes_it_before_the_poll(play: Callable[..., Any]) -> None:
         return await stage.result(train_circuit, "c")
 
     assert play(World(azure.activities()), script).verdict is Verdict.TRAINED
+
+
+@pytest.mark.parametrize(("status", "looks"), [("completed", 0), ("failed", 1)])
+def test_an_event_that_says_completed_is_believed(play: Callable[..., Any], status: str, looks: int) -> None:
+    """Of a job that failed one wants to know why."""
+    azure = AzureML()
+    azure.script["train-CIRC1-a1"] = [FAILED]
+    patient = training(KEY, replace(QUICK, poll=Backoff(600, 600), max_attempts=1))
+
+    async def script(stage: Stage) -> CircuitOutcome:
+        await stage.start(train_circuit, patient, "c")
+        await stage.hub.raise_event("c", job_finished("train-CIRC1-a1"), f'"{status}"')
+        return await stage.result(train_circuit, "c")
+
+    outcome = play(World(azure.activities()), script)
+    assert azure.looks["train-CIRC1-a1"] == looks
+    assert outcome.verdict is (Verdict.QUARANTINED if looks else Verdict.TRAINED)
 
 
 def test_a_failed_job_is_tried_again_under_the_next_attempt(play: Callable[..., Any]) -> None:

@@ -28,7 +28,7 @@ class Hub:
     """The durable client: what was started, under which id, and who was woken. `died` before the next start."""
 
     started: dict[str, tuple[str, Any]] = field(default_factory=dict[str, tuple[str, Any]])
-    woken: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    woken: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     died: bool = False
 
     def start(self, orchestrator: str, instance_id: str, request: Any) -> bool:
@@ -38,8 +38,8 @@ class Hub:
         self.started.setdefault(instance_id, (orchestrator, request))
         return new
 
-    def raise_event(self, instance_id: str, event: str) -> None:
-        self.woken.append((instance_id, event))
+    def raise_event(self, instance_id: str, event: str, data: str = "") -> None:
+        self.woken.append((instance_id, event, data))
 
 
 @dataclass
@@ -222,7 +222,8 @@ def test_nothing_to_deploy_is_said_at_the_commit(desk: Desk, branch: str, stage:
 # --- jobs -------------------------------------------------------------------------------------------------
 
 CHANGED = "Microsoft.MachineLearningServices.RunStatusChanged"
-OURS = {"orchestration_id": "train-abc-PLANT1-CIRC1"}
+WAITS = "train-abc-PLANT1-CIRC1"
+OURS = {"orchestration_id": WAITS}
 SCORING = "score-prod-2025-12-09-PLANT1-CIRC1"
 
 
@@ -231,18 +232,18 @@ def job(name: str, status: str, tags: dict[str, str] | None = None, kind: str = 
 
 
 JOBS = [
-    ("ours completed", job("job", "Completed", OURS), [(OURS["orchestration_id"], "job-finished:job")]),
-    ("ours failed", job("job", "Failed", OURS), [(OURS["orchestration_id"], "job-finished:job")]),
-    ("ours cancelled", job("job", "Canceled", OURS), [(OURS["orchestration_id"], "job-finished:job")]),
+    ("ours completed", job("job", "Completed", OURS), [(WAITS, "job-finished:job", "completed")]),
+    ("ours failed", job("job", "Failed", OURS), [(WAITS, "job-finished:job", "failed")]),
+    ("ours cancelled", job("job", "Canceled", OURS), [(WAITS, "job-finished:job", "canceled")]),
     ("ours running", job("job", "Running", OURS), []),
     ("somebody else's", job("job", "Completed"), []),
-    ("a scoring job", job(SCORING, "Completed"), [(SCORING, f"job-finished:{SCORING}")]),
+    ("a scoring job", job(SCORING, "Completed"), [(SCORING, f"job-finished:{SCORING}", "completed")]),
     ("a scoring job under way", job(SCORING, "Running"), []),
 ]
 
 
 @pytest.mark.parametrize(("event", "woken"), [case[1:] for case in JOBS], ids=[case[0] for case in JOBS])
-def test_a_job_wakes_who_waits_for_it(desk: Desk, event: dict[str, Any], woken: list[tuple[str, str]]):
+def test_a_job_wakes_who_waits_for_it(desk: Desk, event: dict[str, Any], woken: list[tuple[str, str, str]]):
     desk.receive(event)
     assert desk.hub.woken == woken
     assert desk.hub.started == {}

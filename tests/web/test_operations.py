@@ -35,7 +35,7 @@ class Hub:
         self.started.append((orchestrator, instance_id, request))
         return True
 
-    def raise_event(self, instance_id: str, event: str) -> None:
+    def raise_event(self, instance_id: str, event: str, data: str = "") -> None:
         raise AssertionError(f"nobody is to be woken: {instance_id} {event}")
 
 

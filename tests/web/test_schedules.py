@@ -24,7 +24,7 @@ class Hub:
         assert orchestrator == "scheduled_refresh"
         return self.started.setdefault(instance_id, request) is request
 
-    def raise_event(self, instance_id: str, event: str) -> None:
+    def raise_event(self, instance_id: str, event: str, data: str = "") -> None:
         raise AssertionError("a schedule wakes nobody")
 
 

@@ -140,15 +140,13 @@ class Endpoints(Online):
         circuit_config: str,
         literals: Mapping[str, Literal],
     ) -> str:
-        """Score through a deployment under a job name of our own, unless that job is there; the job's name.
+        """Score through a deployment under a job name of our own, which is free; the job's name.
 
         `model` is `azureml:name:version` of the stage's workspace or the registry's `azureml://…`,
         `circuit_config` a path in the datastore. The output lands in `jobs/<job>/summary.json`.
         """
         from azure.ai.ml import Input
 
-        if self.job(stage, job) is not None:
-            return job
         inputs: dict[str, Any] = {
             # Written as on the wire: the SDK would take a model's name for a data asset's.
             "model": {"jobInputType": "MLFlowModel", "uri": self._model_id(stage, model)},
