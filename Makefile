@@ -80,8 +80,8 @@ bench-localazure: setup ## How fast the local Azure starts, answers and runs job
 bench-rollback: setup ## Rollback of a circuit, a plant and a stage of 200 circuits, registry and git down [RECORD=1]
 	@$(PYTHON) -m scripts.bench_rollback $(if $(filter 1,$(RECORD)),--record)
 
-bench-release: setup ## A release of a whole fleet through registry, test and prod [CIRCUITS=200] [RECORD=1]
-	@$(PYTHON) -m scripts.bench_release --circuits $(or $(CIRCUITS),200) $(if $(filter 1,$(RECORD)),--record)
+bench-release: setup ## A release of a whole fleet through registry, test and prod [CIRCUITS=200] [RELEASES=2] [RECORD=1]
+	@$(PYTHON) -m scripts.bench_release --circuits $(or $(CIRCUITS),200) --releases $(or $(RELEASES),2) $(if $(filter 1,$(RECORD)),--record)
 
 contracts: setup ## Test with Azure's schemas; renew localazure/contracts.json and the tables of its README
 	@$(PYTHON) -m scripts.contracts --record

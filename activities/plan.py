@@ -2,17 +2,21 @@
 
 from collections.abc import Iterable, Mapping
 
+from activities.room import Wanted, lacking
+from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
 from busbar.clients.repositories import Repository
+from busbar.domain import names
 from busbar.domain.changes import Change, ChangeType, compare
 from busbar.domain.circuits import CircuitKey, Fleet
 from busbar.domain.errors import BadRequest, ConfigurationError, NotFound
 from busbar.domain.events import ZERO_COMMIT
-from busbar.domain.policies import Policies
+from busbar.domain.policies import Policies, Stage
 from busbar.domain.steps import FleetRead, PlanRequest, TrainingPlan, TrainingRun
 from busbar.domain.training import Decision, PinnedData, Trained, decide, training_hash
 from busbar.domain.wording import counted
 from busbar.fleet.repository import fleet_at
+from busbar.settings import Settings
 
 
 def read_fleet(request: TrainingRun, *, repository: Repository) -> FleetRead:
@@ -28,8 +32,18 @@ def read_fleet(request: TrainingRun, *, repository: Repository) -> FleetRead:
     return FleetRead(fleet.policies, tuple(dict.fromkeys(wanted)))  # named twice is still one training
 
 
-def decide_training(request: PlanRequest, *, repository: Repository, records: Records) -> TrainingPlan:
-    """Decide per circuit, from its training hash and what is on record; removed circuits are told, not trained."""
+def decide_training(
+    request: PlanRequest,
+    *,
+    repository: Repository,
+    records: Records,
+    ml: MachineLearning,
+    settings: Settings,
+) -> TrainingPlan:
+    """Decide per circuit, from its training hash and what is on record; removed circuits are told, not trained.
+
+    Where dev has no room for their deployments, hours of training would come to nothing: all of it is refused.
+    """
     fleet = fleet_at(repository, request.run.commit)
     changes = {change.key: change for change in _changes(request.run, fleet, repository)}
     decisions = tuple(
@@ -37,7 +51,26 @@ def decide_training(request: PlanRequest, *, repository: Repository, records: Re
     )
     removed = tuple(key for key, change in changes.items() if change.type is ChangeType.REMOVED)
     told = (_sentence(decisions, removed, len(request.data.problems)), *_served_otherwise(decisions, changes))
-    return TrainingPlan(decisions, "; ".join(told))
+    missing = lacking(
+        fleet.policies.quotas, Stage.DEV, _deployed(decisions, fleet, records, settings), ml, records
+    )
+    refusal = f"nothing was trained, since it could not be deployed to dev: {missing}" if missing else ""
+    return TrainingPlan(decisions, "; ".join(told), refusal)
+
+
+def _deployed(decisions: Iterable[Decision], fleet: Fleet, records: Records, settings: Settings) -> Wanted:
+    """What dev is to have of the circuits that train, by names of their own; what a retried run deployed is there."""
+    there = {record.key: record.training_hash for record in records.deployments(Stage.DEV)}
+    serving = {circuit.key: circuit.serving for circuit in fleet.circuits}
+    new = [one for one in decisions if one.train and there.get(one.key) != one.training_hash]
+    workspace = settings.workspace_id(Stage.DEV)
+    return {
+        one.key: (
+            names.endpoint_for(serving[one.key], one.key, Stage.DEV, workspace),
+            f"{one.key}-{one.training_hash}",
+        )
+        for one in new
+    }
 
 
 def _decide(

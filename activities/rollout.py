@@ -1,25 +1,17 @@
 """Before a release touches a stage: which of its circuits go, and whether Azure ML has room for them."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from activities.records import stored_release
+from activities.room import AT_ONCE, Wanted, lacking
 from activities.serving import names_of
 from busbar.clients.machine_learning import MachineLearning
 from busbar.clients.records import Records
-from busbar.domain.circuits import CircuitKey
 from busbar.domain.gates import passed, summary
-from busbar.domain.policies import Stage
-from busbar.domain.quota import Occupancy, exceeded
 from busbar.domain.records import DeploymentRecord
 from busbar.domain.release import Pin
 from busbar.domain.steps import CircuitDeployment, DeploymentPlan, StageDeployment
 from busbar.settings import Settings
-
-_AT_ONCE = 8  # looks at Azure ML: 200 circuits within seconds
-
-Serving = Mapping[CircuitKey, DeploymentRecord]
 
 
 def plan_deployment(
@@ -36,7 +28,7 @@ def plan_deployment(
     def hold(pin: Pin) -> str:
         return _hold(pin, request, serving.get(pin.key), ml)
 
-    with ThreadPoolExecutor(_AT_ONCE) as looking:
+    with ThreadPoolExecutor(AT_ONCE) as looking:
         reasons = list(looking.map(hold, pins))
     held = tuple(
         (pin.key, f"{pin.key} held back: {reason}")
@@ -44,7 +36,10 @@ def plan_deployment(
         if reason
     )
     going = tuple(pin for pin, reason in zip(pins, reasons, strict=True) if not reason)
-    return DeploymentPlan(going, held, _quota(request, going, serving, ml, records, settings))
+    quotas = request.release.policies.quotas
+    return DeploymentPlan(
+        going, held, lacking(quotas, request.stage, _names(request, going, settings), ml, records)
+    )
 
 
 def _hold(pin: Pin, request: StageDeployment, serving: DeploymentRecord | None, ml: MachineLearning) -> str:
@@ -60,52 +55,6 @@ def _hold(pin: Pin, request: StageDeployment, serving: DeploymentRecord | None, 
     return ""
 
 
-def _quota(
-    request: StageDeployment,
-    pins: tuple[Pin, ...],
-    serving: Serving,
-    ml: MachineLearning,
-    records: Records,
-    settings: Settings,
-) -> str:
-    created, freed = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
-    for pin in pins:
-        endpoint, deployment = names_of(
-            CircuitDeployment(request.stage, pin, request.release.policies), settings
-        )
-        record = serving.get(pin.key)
-        if record is not None and record.deployment == deployment:
-            continue
-        created[endpoint].add(deployment)
-        for place, name in _making_room(record):
-            freed[place].add(name)
-    quota = request.release.policies.quotas
-    return exceeded(quota, _occupancy(request.stage, created, ml, records), created, freed)
-
-
-def _making_room(record: DeploymentRecord | None) -> list[tuple[str, str]]:
-    """What a circuit's deployments are rid of before its candidate comes, endpoint and name each."""
-    if record is None:
-        return []
-    kept = (record.previous, record.candidate)
-    return [(record.endpoint_of(one), one.deployment) for one in kept if one]
-
-
-def _occupancy(stage: Stage, touched: Iterable[str], ml: MachineLearning, records: Records) -> Occupancy:
-    """What stands: the touched endpoints are asked for their deployments, the region's are counted on record."""
-    endpoints = {place: ml.endpoint_names(place) for place in Stage}
-    asked = [name for name in touched if name in endpoints[stage]]
-
-    def deployments(endpoint: str) -> frozenset[str]:
-        return frozenset(ml.deployment_names(stage, endpoint))
-
-    with ThreadPoolExecutor(_AT_ONCE) as looking:
-        found = list(looking.map(deployments, asked))
-    everywhere = sum(_standing(record) for record in records.deployments())
-    there = dict.fromkeys(endpoints[stage], frozenset[str]()) | dict(zip(asked, found, strict=True))
-    return Occupancy(there, sum(map(len, endpoints.values())), everywhere)
-
-
-def _standing(record: DeploymentRecord) -> int:
-    previous = record.previous is not None and record.previous_stands
-    return 1 + (record.candidate is not None) + previous
+def _names(request: StageDeployment, pins: tuple[Pin, ...], settings: Settings) -> Wanted:
+    policies = request.release.policies
+    return {pin.key: names_of(CircuitDeployment(request.stage, pin, policies), settings) for pin in pins}

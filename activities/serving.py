@@ -179,8 +179,7 @@ def served(request: CircuitDeployment, endpoint: str, deployment: str) -> Served
 def names_of(request: CircuitDeployment, settings: Settings) -> tuple[str, str]:
     """The endpoint and the deployment of a circuit's model in a stage."""
     pin, workspace = request.pin, settings.workspace_id(request.stage)
-    named = names.online_endpoint if pin.serving is Serving.ONLINE else names.endpoint
-    return named(pin.key, request.stage, workspace), pin.deployment
+    return names.endpoint_for(pin.serving, pin.key, request.stage, workspace), pin.deployment
 
 
 def _endpoint_tags(pin: Pin) -> dict[str, str]:

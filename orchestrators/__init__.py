@@ -9,7 +9,7 @@ from orchestrators.environment_release import environment_release, try_models
 from orchestrators.evidence import gather_evidence
 from orchestrators.merge_readings import merge_readings
 from orchestrators.monitoring import monitor_circuits, monitor_stage, score_days
-from orchestrators.promote_models import promote_environment, promote_model, promote_models
+from orchestrators.promote_models import promote_batch, promote_environment, promote_model, promote_models
 from orchestrators.recovery import clean_up
 from orchestrators.release_journey import release_journey
 from orchestrators.retention import purge_batches, retention
@@ -32,6 +32,7 @@ ORCHESTRATORS = (
     environment_release,
     try_models,
     promote_models,
+    promote_batch,
     promote_model,
     deploy_release,
     deploy_wave,

@@ -5,10 +5,12 @@ from activities.models import look_in_registry, plan_promotion, record_promoted,
 from activities.questions import environment_question
 from busbar.domain.circuits import CircuitKey
 from busbar.domain.policies import GateName
-from busbar.domain.steps import EnvironmentPromotion, ModelPromotion, Promotion, Release
+from busbar.domain.steps import EnvironmentPromotion, ModelPromotion, Promotion, PromotionBatch, Release
 from busbar.domain.wording import counted
-from busbar.wire import Context, StepFailed, Steps, call, children, failures, sleep
+from busbar.wire import Context, StepFailed, Steps, call, child, children, failures, sleep
 from orchestrators.approval import ask, pass_gate
+
+CHUNK = 25  # models per child: a replay of a longer history would cost more
 
 
 def promote_environment(ctx: Context, request: EnvironmentPromotion) -> Steps[Promotion]:
@@ -51,8 +53,22 @@ def promote_model(ctx: Context, request: ModelPromotion) -> Steps[None]:
     yield from call(ctx, record_promoted, request)
 
 
+def promote_batch(ctx: Context, request: PromotionBatch) -> Steps[tuple[tuple[CircuitKey, str], ...]]:
+    """Share a chunk of models, a child each; which are not in the registry, and why."""
+    requests = [
+        (f"promote-{request.release_id}-{one.key.plant_id}-{one.key.circuit_id}", one)
+        for one in request.models
+    ]
+    results = yield from children(ctx, promote_model, requests, request.at_once)
+    return tuple((one.key, reason) for one, reason in failures(requests, results))
+
+
 def _share_all(ctx: Context, release: Release) -> Steps[dict[CircuitKey, str]]:
     models = yield from call(ctx, plan_promotion, release)
-    requests = [(f"promote-{release.id}-{one.key.plant_id}-{one.key.circuit_id}", one) for one in models]
-    results = yield from children(ctx, promote_model, requests, release.policies.propagation.max_parallel)
-    return {promotion.key: reason for promotion, reason in failures(requests, results)}
+    failed, at_once = dict[CircuitKey, str](), release.policies.propagation.max_parallel
+    size = max(CHUNK, at_once)
+    for first in range(0, len(models), size):
+        batch = PromotionBatch(release.id, models[first : first + size], at_once)
+        name = f"promote-{release.id}-batch-{first // size}"
+        failed |= dict((yield from child(ctx, promote_batch, batch, name)))
+    return failed

@@ -79,6 +79,8 @@ def _stages(ctx: Context, run: TrainingRun) -> Steps[str]:
 
     data = yield from call(ctx, pin_data, DataRequest(run, fleet.circuits))  # 4
     plan = yield from call(ctx, decide_training, PlanRequest(run, registered.assets, data))
+    if plan.refusal:
+        return (yield from _refuse(ctx, run, plan.refusal))
     said = "; ".join(filter(None, [plan.sentence, moved.sentence]))
     yield from _note(ctx, run, RunStatus.RUNNING, said)
     yield from _status(ctx, run, "pending", said)

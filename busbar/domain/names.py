@@ -248,6 +248,12 @@ def drift_response(incident: str) -> str:
     return f"respond-{incident}"
 
 
+def endpoint_for(serving: Serving, key: CircuitKey, stage: Stage, workspace_id: str) -> str:
+    """The endpoint by which a circuit is served."""
+    named = online_endpoint if serving is Serving.ONLINE else endpoint
+    return named(key, stage, workspace_id)
+
+
 def endpoint(key: CircuitKey, stage: Stage, workspace_id: str) -> str:
     """One batch endpoint a plant: `be-plant1-test-3f9c`. Names are unique in a region, hence the suffix (4 hex
     of the workspace's id); 3 to 32 letters, digits and dashes."""

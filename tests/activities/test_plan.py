@@ -6,15 +6,16 @@ import pytest
 
 from activities.plan import decide_training, read_fleet
 from busbar.domain.circuits import CircuitKey
-from busbar.domain.policies import Policies, TrainingPolicy
+from busbar.domain.policies import Policies, Stage, TrainingPolicy
 from busbar.domain.records import CircuitRecord
 from busbar.domain.steps import DataPinned, PlanRequest, TrainingPlan, TrainingRun
 from busbar.domain.training import PinnedData, Verdict, training_hash
 from busbar.fleet.repository import fleet_at
-from tests.activities.bench import ASSETS, CIRC1, CIRC2, COMMIT, RUN, Bench
+from tests.activities.bench import ASSETS, CIRC1, CIRC2, COMMIT, RUN, Bench, serving
 from tests.fakes import NOON
 
 CIRCUITS = "config/circuits.yaml"
+PIPELINE = "config/pipeline.yaml"
 NOWHERE = CircuitKey("PLANT9", "CIRC9")
 MOVED = ("cutoff_date: 2025-12-09 ", "cutoff_date: 2025-12-10 ")  # of PLANT1/CIRC1: the line with a comment
 
@@ -120,6 +121,30 @@ def test_a_forced_push_whose_old_commit_is_gone_is_decided_by_the_hashes(bench: 
 def test_an_old_commit_with_a_mistake_does_not_stop_its_mending(bench: Bench):
     broken = bench.edit(CIRCUITS, "look_back:", "lookback:")
     assert told(bench, replace(RUN, before=broken.commit))[0] is True
+
+
+# --- room in dev ------------------------------------------------------------------------------------------
+
+
+def quota(bench: Bench, deployments: int, hashed_as: str = "") -> TrainingPlan:
+    """The plan for two circuits, of which the first is deployed to dev, with so many deployments to a region."""
+    first = serving(stage=Stage.DEV)
+    bench.records.save_deployment(replace(first, training_hash=hashed_as))
+    run = bench.edit(PIPELINE, "deployments: 500", f"deployments: {deployments}")
+    return plan(bench, run, CIRC1, CIRC2)
+
+
+def test_nothing_trains_that_dev_has_no_room_for(bench: Bench):
+    """Each new deployment stands beside the one that serves."""
+    assert quota(bench, 3).refusal == ""
+    told = "nothing was trained, since it could not be deployed to dev: the region would have 3 deployments"
+    assert quota(bench, 2).refusal.startswith(
+        f"{told} (1 there, 2 new) and may have 2: delete what is no longer used"
+    )
+
+
+def test_what_a_retried_run_has_deployed_already_needs_no_room(bench: Bench):
+    assert quota(bench, 2, hashed(bench)).refusal == ""
 
 
 def test_a_new_branch_is_compared_with_where_it_left_the_default_branch(bench: Bench):

@@ -4,7 +4,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -707,6 +709,25 @@ def test_a_silent_azure_is_tried_again_later(local_azure: LocalAzure, monkeypatc
     with pytest.raises(TemporarilyUnavailable, match="slow down") as raised:
         ml.environment_digest(Stage.DEV, "nobody", "1.0.0")
     assert isinstance(raised.value, BusbarError)
+
+
+def test_a_throttled_call_is_repeated_when_azure_says_so(
+    local_azure: LocalAzure, monkeypatch: pytest.MonkeyPatch
+):
+    from azure.core.pipeline.transport import RequestsTransport
+
+    ml, calls, send = MachineLearning(local_azure.settings), count(1), RequestsTransport.send
+    ml.environment_digest(Stage.DEV, "nobody", "1.0.0")
+
+    def busy(self: Any, *args: Any, **kwargs: Any) -> Any:
+        answer: Any = send(self, *args, **kwargs)
+        if next(calls) <= 2:
+            answer.status_code, answer.headers["Retry-After"] = 429, "0"
+        return answer
+
+    monkeypatch.setattr(RequestsTransport, "send", busy)
+    assert ml.environment_digest(Stage.DEV, "nobody", "1.0.0") is None
+    assert next(calls) == 4
 
 
 COMPONENTS = (

@@ -108,6 +108,22 @@ def test_nothing_to_train_completes(play: Play) -> None:
     assert did(world, *TRAINS) == [0] * 4
 
 
+def test_a_plan_that_dev_has_no_room_for_trains_nothing(play: Play) -> None:
+    journey = Journey(keys(2))
+
+    def decide_training(request: Any) -> TrainingPlan:
+        return TrainingPlan((), "2 of 2 circuits to train", "the region may have 500 deployments")
+
+    sentence, world = train(play, journey, decide_training)
+
+    assert (sentence, *ended(journey)) == (
+        "the region may have 500 deployments",
+        RunStatus.FAILED,
+        ["failure"],
+    )
+    assert did(world, "ask_approvers", *TRAINS) == [0] * 5
+
+
 @pytest.mark.parametrize(
     "step", ["register_environment", "pin_data", "compose_release", "promote_components"]
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from busbar.clients.machine_learning.workspaces import REGISTRY, Workspaces, found, require_same
@@ -55,22 +56,27 @@ class Models(Workspaces):
         """
         if self.model_in_registry(name, version):
             return
+        from azure.ai.ml.entities import WorkspaceModelReference
+
         if self._model(Stage.DEV, name, version) is None:
             raise NotFound(f"model {name}:{version} is not in the dev workspace: train it first")
-        try:  # a share swaps the client's insides while it runs
-            with self._reserved_client() as client, translated(f"share model {name}:{version}"):
-                client.models.share(
-                    name,
-                    version,
-                    share_with_name=name,
-                    share_with_version=version,
-                    registry_name=self._settings.registry,
-                )
+        there = f"{self._assets_of_dev}/models/{name}/versions/{version}"
+        reference = WorkspaceModelReference(name=name, version=version, asset_id=there)
+        try:  # what `models.share` does, which makes clients and TLS contexts of its own for every model
+            with translated(f"share model {name}:{version}"):
+                self._client(REGISTRY).models.create_or_update(reference)
         except (Conflict, NotFound):
             return  # it is there already, or taken and not shown yet: the SDK reads it back at once
 
     def model_in_registry(self, name: str, version: str) -> bool:
         return self._model(REGISTRY, name, version) is not None
+
+    @cached_property
+    def _assets_of_dev(self) -> str:
+        """Where a registry looks for dev's assets: by the workspace's own id, which its entity keeps to itself."""
+        with translated("read the dev workspace"):
+            workspace: Any = self._client(Stage.DEV).workspaces.get(self._settings.workspaces[Stage.DEV].name)
+        return f"azureml://locations/{workspace.location}/workspaces/{workspace._workspace_id}"
 
     def _model(self, place: str, name: str, version: str) -> ModelState | None:
         model: Any = found(

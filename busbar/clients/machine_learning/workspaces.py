@@ -1,9 +1,7 @@
 """The SDK's clients, one a place, and the files in a workspace's datastore."""
 
 import threading
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from queue import Empty, SimpleQueue
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from busbar.clients.blobs import Blobs
@@ -17,6 +15,9 @@ if TYPE_CHECKING:
 
 REGISTRY = "registry"
 DATASTORE = "workspaceblobstore"
+# A throttled call is repeated after what Azure ML asks for: the activity's retry would repeat every call of it. What
+# was not answered at all waits better there.
+_PATIENCE: dict[str, Any] = {"retry_total": 2, "retry_connect": 0, "retry_read": 0}
 
 
 class Workspaces:
@@ -26,7 +27,6 @@ class Workspaces:
         self._settings = settings
         self._lock = threading.Lock()
         self._clients: dict[str, MLClient] = {}
-        self._idle: SimpleQueue[MLClient] = SimpleQueue()
         self._datastores: dict[str, tuple[Blobs, str]] = {}
 
     def write_file(self, stage: Stage, path: str, data: bytes) -> None:
@@ -50,23 +50,11 @@ class Workspaces:
                 self._clients[place] = self._new_client(place)
             return self._clients[place]
 
-    @contextmanager
-    def _reserved_client(self) -> "Generator[MLClient]":
-        """A client of dev that nobody else uses meanwhile; it is kept for who asks next, as a new one costs dearly."""
-        try:
-            client = self._idle.get_nowait()
-        except Empty:
-            client = self._new_client(Stage.DEV)
-        try:
-            yield client
-        finally:
-            self._idle.put(client)
-
     def _new_client(self, place: str) -> "MLClient":
         from azure.ai.ml import MLClient
 
-        # No retries inside a call (the durable policy waits better), no telemetry, no progress bars.
-        options: dict[str, Any] = {"retry_total": 0, "enable_telemetry": False, "show_progress": False}
+        # No telemetry, no progress bars.
+        options: dict[str, Any] = _PATIENCE | {"enable_telemetry": False, "show_progress": False}
         with translated(f"reach Azure ML's {place}"):
             if place == REGISTRY:
                 return MLClient(credential(), registry_name=self._settings.registry, **options)

@@ -71,6 +71,15 @@ class ModelPromotion:
 
 
 @dataclass(frozen=True)
+class PromotionBatch:
+    """Models of a release, at most `at_once` of them on their way."""
+
+    release_id: str
+    models: tuple[ModelPromotion, ...]
+    at_once: int
+
+
+@dataclass(frozen=True)
 class Promotion:
     """How a promotion or deployment ended: what is left of the release, and why circuits of it stayed behind.
 

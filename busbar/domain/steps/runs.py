@@ -106,10 +106,11 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Stage 5: the decision per circuit, and the sentence of the whole."""
+    """Stage 5: the decision per circuit, and the sentence of the whole. With a `refusal` nothing is trained."""
 
     decisions: tuple[Decision, ...]
     sentence: str
+    refusal: str = ""
 
     @property
     def training(self) -> tuple[Decision, ...]:
