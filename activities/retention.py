@@ -12,6 +12,7 @@ from activities.references import references
 from activities.sources import PREDICTION_PURGE
 from busbar.clients.approvals import Approvals
 from busbar.clients.audit import Audit
+from busbar.clients.drifts import Drifts
 from busbar.clients.machine_learning import Kept, MachineLearning
 from busbar.clients.machine_learning.assets import DELTA_VERSION
 from busbar.clients.machine_learning.jobs import job_output
@@ -168,12 +169,19 @@ def note_prediction_purge(request: PredictionPurge, *, ml: MachineLearning, repo
     reports.save(PREDICTIONS, run.id, Told(said))
 
 
-def close_retention(request: RetentionRun, *, reports: Reports, audit: Audit) -> str:
-    """Put the end on record, with each item's fate; the sentence of it."""
+def close_retention(request: RetentionRun, *, reports: Reports, audit: Audit, drifts: Drifts) -> str:
+    """Delete old drift reports, put the end on record, with each item's fate; the sentence of it.
+
+    What an incident that is still open rests on stays.
+    """
     report = _report(request.id, reports)
     if request.apply:
-        predictions = from_wire(Told, _read(PREDICTIONS, request.id, reports)).sentence
-        report = replace(report, fates=_fates(report, reports), predictions=predictions, ended=True)
+        for stage, before in request.drift_reports_before.items():
+            open_ = [one for one in drifts.incidents(stage) if not one.status.ended]
+            drifts.purge(stage, before, {(key, one.day) for one in open_ for key in one.circuits})
+        said = from_wire(Told, _read(PREDICTIONS, request.id, reports)).sentence
+        gone = "; ".join(filter(None, (said, _drift_reports(request, "deleted"))))
+        report = replace(report, fates=_fates(report, reports), predictions=gone, ended=True)
         reports.save(REPORTS, request.id, report)
     audit.append(
         id=f"{request.id}/ended",
@@ -205,7 +213,14 @@ def _plan(
 
 
 def _predictions(run: RetentionRun) -> str:
-    return f"forecasts issued before {run.predictions_before} go, too" if run.predictions_before else ""
+    forecasts = f"forecasts issued before {run.predictions_before} go, too" if run.predictions_before else ""
+    return "; ".join(filter(None, (forecasts, _drift_reports(run, "go, too"))))
+
+
+def _drift_reports(run: RetentionRun, fate: str) -> str:
+    """`drift reports of dev before 2025-09-10, of prod before 2024-12-09 go, too`."""
+    told = ", ".join(f"of {stage} before {day}" for stage, day in run.drift_reports_before.items())
+    return f"drift reports {told} {fate}" if told else ""
 
 
 def _models(request: Survey, ml: MachineLearning, releases: Releases) -> Iterable[Holding]:

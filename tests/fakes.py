@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -256,6 +256,13 @@ class FakeDrifts(_Fake):
     def plot(self, stage: Stage, key: CircuitKey, day: str) -> bytes | None:
         self._reach()
         return self.plots.get((stage, key, day))
+
+    def purge(self, stage: Stage, before: date, kept: Collection[tuple[CircuitKey, str]]) -> None:
+        self._reach()
+        for known in (self.reports, self.plots):
+            for at, key, day in list(known):
+                if at is stage and day < before.isoformat() and (key, day) not in kept:
+                    del known[at, key, day]
 
     def save_plan(self, run: str, plan: DriftPlan) -> None:
         self._reach()

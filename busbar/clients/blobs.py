@@ -1,6 +1,7 @@
 """Blob storage: files by container and path."""
 
 import re
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -87,11 +88,12 @@ class Blobs:
     def delete_below(self, container: str, prefix: str) -> None:
         """Delete every blob under `prefix`; no error where there is none."""
         for name, _ in reversed(self.names(container, prefix)):  # what is in a folder goes before the folder
-            try:
-                with translated(f"delete blob {container}/{name}"):
-                    self._service.get_blob_client(container, name).delete_blob()
-            except NotFound:
-                continue  # somebody else deleted it meanwhile
+            self.delete(container, name)
+
+    def delete(self, container: str, path: str) -> None:
+        """Delete a blob; no error where there is none."""
+        with suppress(NotFound), translated(f"delete blob {container}/{path}"):
+            self._service.get_blob_client(container, path).delete_blob()
 
     def latest_delta_version(self, container: str, table: str) -> int | None:
         """The newest version in a Delta table's log, `None` where there is no table at that path."""

@@ -1,12 +1,13 @@
 """Drift: what is on record of each circuit, incidents (tables); reports, plots and plans (blobs)."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import date
 from typing import Any
 
 from busbar.clients.blobs import Blobs
 from busbar.clients.records import change_row
-from busbar.clients.reports import Reports
+from busbar.clients.reports import CONTAINER, Reports
 from busbar.clients.tables import Tables
 from busbar.codec import from_wire, to_wire
 from busbar.domain.circuits import CircuitKey
@@ -85,6 +86,15 @@ class Drifts:
             return self._blobs.read(_PLOTS, f"{_place(stage, key, day)}.svg")
         except NotFound:
             return None
+
+    def purge(self, stage: Stage, before: date, kept: Collection[tuple[CircuitKey, str]]) -> None:
+        """Delete a stage's reports and plots of days before this one; those of a circuit's day in `kept` stay."""
+        staying = {_place(stage, key, day) for key, day in kept}
+        for container, folder in ((CONTAINER, f"{_REPORTS}/"), (_PLOTS, "")):
+            for name, _ in self._blobs.names(container, f"{folder}{stage}/"):
+                place = name.removeprefix(folder).rpartition(".")[0]
+                if place.rpartition("/")[2] < before.isoformat() and place not in staying:
+                    self._blobs.delete(container, name)
 
     def save_plan(self, run: str, plan: DriftPlan) -> None:
         self._reports.save(_PLANS, run, plan)

@@ -113,6 +113,18 @@ def predictions_before(terms: Mapping[Stage, RetentionPolicy], now: datetime) ->
     return (now.astimezone(UTC) - timedelta(days=longest)).date()
 
 
+def drift_reports_before(
+    terms: Mapping[Stage, RetentionPolicy], place: str, now: datetime
+) -> dict[Stage, date]:
+    """A stage's drift reports and plots of days before this one (UTC) are purged: they are kept as long as its logs."""
+    today = now.astimezone(UTC)
+    return {
+        stage: (today - timedelta(days=terms.get(stage, RetentionPolicy()).logs_days)).date()
+        for stage in Stage
+        if place in ("", stage)
+    }
+
+
 def agreed(found: RetentionPlan, shown: RetentionPlan) -> RetentionPlan:
     """What a plan of now and one that somebody was shown both purge; what only the older one does stays, and why.
 

@@ -18,6 +18,8 @@ from busbar.codec import from_wire
 from busbar.domain import names
 from busbar.domain.approval import ApprovalRequest
 from busbar.domain.circuits import Person
+from busbar.domain.drift import DriftVerdict
+from busbar.domain.drift_plan import Incident, IncidentStatus
 from busbar.domain.errors import AccessDenied
 from busbar.domain.events import JobStatus
 from busbar.domain.policies import Backoff, GateName, RetentionPolicy, Stage, TrainingPolicy
@@ -318,8 +320,9 @@ def test_forecasts_go_by_a_job_that_is_told_the_longest_term_of_the_stages(bench
 
 
 def test_a_look_says_which_forecasts_go_and_a_purge_how_many_went(bench: Bench):
-    assert look(bench).predictions == "forecasts issued before 2028-08-05 go, too"
-    assert purge(bench).predictions == "1200 rows of forecasts issued before 2028-08-05 deleted"
+    assert look(bench).predictions == f"forecasts issued before 2028-08-05 go, too; {DRIFT} go, too"
+    told = f"1200 rows of forecasts issued before 2028-08-05 deleted; {DRIFT} deleted"
+    assert purge(bench).predictions == told
     assert "1200 rows of forecasts" in bench.audit.entries()[-1].sentence
 
 
@@ -341,12 +344,64 @@ def test_forecasts_that_were_not_purged_are_told_with_the_reason(
     bench.run(plan_retention, PURGE)
     bench.run(purge_batch, PurgeBatch(PURGE, 0))
     bench.run(close_retention, PURGE)
-    assert report(bench, PURGE.id).predictions == f"forecasts were not purged: {said}"
+    assert report(bench, PURGE.id).predictions.startswith(f"forecasts were not purged: {said}; ")
 
 
 def test_a_place_by_itself_has_no_forecasts(bench: Bench):
     assert bench.run(submit_prediction_purge, replace(PURGE, place=REGISTRY)) is None
     assert look(bench, replace(LOOK, place=REGISTRY)).predictions == ""
+
+
+# --- drift reports ----------------------------------------------------------------------------------------
+
+DRIFT = "drift reports of dev before 2028-08-21, of test before 2028-08-21, of prod before 2028-08-21"
+
+
+def reported(bench: Bench, *days: str, stage: Stage = Stage.PROD) -> None:
+    for day in days:
+        bench.drifts.save_report(stage, CIRC1, day, {})
+        bench.drifts.save_plot(stage, CIRC1, day, b"<svg/>")
+
+
+def test_drift_reports_are_kept_as_long_as_the_stages_logs(bench: Bench):
+    reported(bench, "2028-08-18", "2028-08-20", "2028-08-21")
+    reported(bench, "2028-08-18", "2028-08-20", stage=Stage.TEST)
+    look(bench)
+    assert len(bench.drifts.reports) == 5
+    purge(
+        bench,
+        replace(
+            PURGE,
+            terms={Stage.PROD: RetentionPolicy(logs_days=14), Stage.TEST: RetentionPolicy(logs_days=16)},
+        ),
+    )
+    left = {(Stage.PROD, CIRC1, "2028-08-21"), (Stage.TEST, CIRC1, "2028-08-20")}
+    assert (set(bench.drifts.reports), set(bench.drifts.plots)) == (left, left)
+
+
+@pytest.mark.parametrize(
+    ("status", "stays"), [(IncidentStatus.WAITING, True), (IncidentStatus.REJECTED, False)]
+)
+def test_what_an_open_incident_rests_on_stays(bench: Bench, status: IncidentStatus, stays: bool):
+    reported(bench, "2028-08-18")
+    opened = "2028-08-18T02:00:00+00:00"
+    found = Incident(
+        "d-1", Stage.PROD, "2028-08-18", "run", DriftVerdict.DATA, (CIRC1,), ("moved",), False, opened, opened
+    )
+    bench.drifts.add_incident(replace(found, status=status))
+    look(bench)
+    purge(bench)
+    assert bool(bench.drifts.reports) is stays
+
+
+def test_of_a_place_by_itself_only_its_own_go(bench: Bench):
+    reported(bench, "2028-08-18")
+    purge(bench, replace(PURGE, id="purge-test", shown="", place=Stage.TEST.value))
+    assert bench.drifts.reports
+    assert purge(bench, replace(PURGE, id="purge-prod", shown="", place=Stage.PROD.value)).predictions == (
+        "drift reports of prod before 2028-08-21 deleted"
+    )
+    assert not bench.drifts.reports
 
 
 # --- what was purged is as good as never made -------------------------------------------------------------

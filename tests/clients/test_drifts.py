@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import date
 from uuid import uuid4
 
 import pytest
@@ -95,3 +96,21 @@ def test_reports_plots_and_plans_are_found_again(drifts: Drifts, key: CircuitKey
     assert drifts.plan(run) is None
     drifts.save_plan(run, plan)
     assert drifts.plan(run) == plan
+
+
+def test_reports_and_plots_of_before_a_day_are_deleted_but_for_those_that_stay(
+    drifts: Drifts, key: CircuitKey
+):
+    days = ("2020-01-01", "2020-01-02", "2020-01-03")
+    for stage in (Stage.TEST, Stage.PROD):
+        for day in days:
+            drifts.save_report(stage, key, day, {"day": day})
+            drifts.save_plot(stage, key, day, b"<svg/>")
+    drifts.purge(Stage.PROD, date(2020, 1, 3), {(key, "2020-01-01")})
+    kept = [(drifts.report(Stage.PROD, key, day), drifts.plot(Stage.PROD, key, day)) for day in days]
+    assert [(bool(report), bool(plot)) for report, plot in kept] == [
+        (True, True),
+        (False, False),
+        (True, True),
+    ]
+    assert all(drifts.report(Stage.TEST, key, day) for day in days)

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from busbar.domain.policies import RetentionPolicy, Stage, TrainingPolicy
-from busbar.domain.retention import Item, Kind, RetentionPlan, of_each_kind, predictions_before
+from busbar.domain.retention import (
+    Item,
+    Kind,
+    RetentionPlan,
+    drift_reports_before,
+    of_each_kind,
+    predictions_before,
+)
 from busbar.domain.steps.training import JobState
 
 
@@ -32,6 +39,11 @@ class RetentionRun:
     def predictions_before(self) -> date | None:
         """Forecasts issued before this day go; None where a place is looked at by itself: they lie in none."""
         return None if self.place else predictions_before(self.terms, self.now)
+
+    @property
+    def drift_reports_before(self) -> dict[Stage, date]:
+        """By stage, the day before which its drift reports go."""
+        return drift_reports_before(self.terms, self.place, self.now)
 
     @property
     def now(self) -> datetime:
@@ -94,7 +106,7 @@ class Fate:
 class RetentionReport:
     """What goes, what stays and why; of a purge, once it has ended, each item's fate.
 
-    `predictions` says in a sentence which forecasts go, or went.
+    `predictions` says in a sentence which forecasts and drift reports go, or went.
     """
 
     run: RetentionRun
