@@ -5,6 +5,7 @@ read by the LSTM, and its forecast is put back on the look-back's scale.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ import keras
 import tensorflow as tf
 
 EPSILON = 1e-5
+BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-7  # Keras' own
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,35 @@ class _Shape:
     seed: int
 
 
+class _Adam:
+    """Adam (Kingma and Ba, 2015) as Keras has it, in one operation a variable instead of twelve."""
+
+    def __init__(self, rate: float, weights: Sequence[tf.Variable]):
+        self._rate, self._weights = rate, weights
+        self._moments = [[tf.Variable(tf.zeros_like(one)) for one in weights] for _ in BETAS]
+        self._powers = [tf.Variable(1.0) for _ in BETAS]
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        return [*self._moments[0], *self._moments[1], *self._powers]
+
+    def apply(self, gradients: Sequence[tf.Tensor]) -> None:
+        powers = [power.assign(power * beta) for power, beta in zip(self._powers, BETAS, strict=True)]
+        for weight, gradient, first, second in zip(self._weights, gradients, *self._moments, strict=True):
+            tf.raw_ops.ResourceApplyAdam(
+                var=weight.handle,
+                m=first.handle,
+                v=second.handle,
+                beta1_power=powers[0],
+                beta2_power=powers[1],
+                lr=self._rate,
+                beta1=BETAS[0],
+                beta2=BETAS[1],
+                epsilon=ADAM_EPSILON,
+                grad=gradient,
+            )
+
+
 class _Network:
     """A compiled network: tracing it costs more than training it for a few epochs, so it is kept."""
 
@@ -45,8 +76,8 @@ class _Network:
                 keras.layers.Dense(shape.horizon),
             ]
         )
-        self._optimizer = keras.optimizers.Adam(shape.learning_rate)
-        self._optimizer.build(self.model.trainable_variables)
+        self._weights = [variable.value for variable in self.model.trainable_variables]
+        self._optimizer = _Adam(shape.learning_rate, self._weights)
         self._variables = [*self.model.variables, *self._optimizer.variables]
         self._fresh = [variable.numpy() for variable in self._variables]
         self._batch = shape.batch
@@ -86,8 +117,7 @@ class _Network:
                     scale, rows
                 )
                 loss = tf.reduce_mean(tf.square(miss))
-            gradients = tape.gradient(loss, self.model.trainable_variables)
-            self._optimizer.apply(gradients, self.model.trainable_variables)
+            self._optimizer.apply(tape.gradient(loss, self._weights))
             total += loss
         return total / tf.cast(tf.shape(order)[0] // size, tf.float32)
 
