@@ -27,7 +27,7 @@ from tests import fakes
 PAIRS = [
     (fakes.FakeApprovals, Approvals, set[str]()),
     (fakes.FakeAudit, Audit, set[str]()),
-    (fakes.FakeBlobs, Blobs, {"delete_below", "write_once"}),
+    (fakes.FakeBlobs, Blobs, {"delete", "delete_below", "write_once"}),
     (fakes.FakeMail, Mail, set[str]()),
     (fakes.FakeEvents, Events, set[str]()),
     (fakes.FakeEnvironments, Environments, set[str]()),
