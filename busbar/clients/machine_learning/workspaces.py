@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from busbar.clients.blobs import Blobs
@@ -20,10 +21,21 @@ DATASTORE = "workspaceblobstore"
 _PATIENCE: dict[str, Any] = {"retry_total": 2, "retry_connect": 0, "retry_read": 0}
 
 
+_loading = threading.Lock()
+
+
+def _load_sdk() -> None:
+    """Threads that import its circular modules side by side leave them half made, until the process ends."""
+    with _loading:
+        for module in ("azure.ai.ml", "azure.ai.ml.entities", "azure.ai.ml.dsl"):
+            import_module(module)
+
+
 class Workspaces:
     """What every group of operations stands on."""
 
     def __init__(self, settings: Settings):
+        _load_sdk()
         self._settings = settings
         self._lock = threading.Lock()
         self._clients: dict[str, MLClient] = {}
