@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from busbar.clients.session import credential, translated, with_parent
+from busbar.clients.session import credential, load, translated, with_parent
 from busbar.domain.errors import Conflict, NotFound
 from busbar.settings import Settings
 
@@ -22,6 +22,7 @@ class Blobs:
     """
 
     def __init__(self, settings: Settings, url: str | None = None):
+        load("azure.storage.blob")
         self._url = url or settings.blob_url
 
     @property

@@ -4,7 +4,7 @@ import uuid
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from busbar.clients.session import credential, translated
+from busbar.clients.session import credential, load, translated
 from busbar.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ class Mail:
     """Hands mails over; the service delivers them. Its quota is small: one mail says everything."""
 
     def __init__(self, settings: Settings):
+        load("azure.communication.email")
         self._endpoint = settings.email_endpoint
         self._sender = settings.email_sender
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from busbar.clients.session import credential, translated
+from busbar.clients.session import credential, load, translated
 from busbar.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ class Events:
     """The topic. Delivery is at least once and unordered: an event's `id` tells a repeat."""
 
     def __init__(self, settings: Settings):
+        load("azure.eventgrid")
         self._endpoint = settings.event_grid_endpoint
 
     @cached_property

@@ -1,8 +1,10 @@
-"""What all clients share: one credential per process, and errors in Busbar's own words."""
+"""What all clients share: how SDKs are loaded, one credential per process, and errors in Busbar's own words."""
 
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from busbar.domain.errors import (
@@ -17,10 +19,23 @@ from busbar.domain.errors import (
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
+_loading = threading.Lock()
+
+
+def load(*modules: str) -> None:
+    """Import an SDK, a thread at a time, before anything of it is used.
+
+    Threads that import the SDKs' circular packages side by side leave them half made, until the process ends.
+    """
+    with _loading:
+        for module in modules:
+            import_module(module)
+
 
 @cache
 def credential() -> "TokenCredential":
     """The app's identity, asked once for a token per audience and shared by every client of the process."""
+    load("azure.identity")
     from azure.identity import DefaultAzureCredential
 
     return DefaultAzureCredential()

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from busbar.clients.session import credential, translated, with_parent
+from busbar.clients.session import credential, load, translated, with_parent
 from busbar.domain.errors import NotFound
 from busbar.settings import Settings
 
@@ -142,6 +142,7 @@ class Tables:
     """The account's tables; `Tables(settings)["circuits"]` is one of them."""
 
     def __init__(self, settings: Settings):
+        load("azure.data.tables")
         self._url = settings.table_url
 
     @cached_property

@@ -2,11 +2,10 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from busbar.clients.blobs import Blobs
-from busbar.clients.session import credential, translated
+from busbar.clients.session import credential, load, translated
 from busbar.domain.errors import NotFound, VersionConflict
 from busbar.domain.policies import Stage
 from busbar.settings import Settings
@@ -21,21 +20,11 @@ DATASTORE = "workspaceblobstore"
 _PATIENCE: dict[str, Any] = {"retry_total": 2, "retry_connect": 0, "retry_read": 0}
 
 
-_loading = threading.Lock()
-
-
-def _load_sdk() -> None:
-    """Threads that import its circular modules side by side leave them half made, until the process ends."""
-    with _loading:
-        for module in ("azure.ai.ml", "azure.ai.ml.entities", "azure.ai.ml.dsl"):
-            import_module(module)
-
-
 class Workspaces:
     """What every group of operations stands on."""
 
     def __init__(self, settings: Settings):
-        _load_sdk()
+        load("azure.ai.ml", "azure.ai.ml.entities", "azure.ai.ml.dsl")
         self._settings = settings
         self._lock = threading.Lock()
         self._clients: dict[str, MLClient] = {}
