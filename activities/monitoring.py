@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import batched
 from typing import Any
 
 from activities.assets import register
@@ -39,9 +40,7 @@ def plan_monitoring(request: MonitoringRun, *, repository: Repository, records: 
         return MonitoringPlan(commit, Policies(), problem=str(error))
     served = sorted(record.key for record in records.deployments(request.stage))
     wanted = [key for key in served if not request.named or key in request.named]
-    size = policies.monitoring.circuits_per_job
-    chunks = (tuple(wanted[start : start + size]) for start in range(0, len(wanted), size))
-    return MonitoringPlan(commit, policies, tuple(chunks))
+    return MonitoringPlan(commit, policies, tuple(batched(wanted, policies.monitoring.circuits_per_job)))
 
 
 def submit_monitoring(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
+from itertools import batched, groupby
 
 from activities.assets import register
 from activities.references import references
@@ -176,9 +176,7 @@ def close_retention(request: RetentionRun, *, reports: Reports, audit: Audit, dr
     """
     report = _report(request.id, reports)
     if request.apply:
-        for stage, before in request.drift_reports_before.items():
-            open_ = [one for one in drifts.incidents(stage) if not one.status.ended]
-            drifts.purge(stage, before, {(key, one.day) for one in open_ for key in one.circuits})
+        _purge_drift_reports(request, drifts)
         said = from_wire(Told, _read(PREDICTIONS, request.id, reports)).sentence
         gone = "; ".join(filter(None, (said, _drift_reports(request, "deleted"))))
         report = replace(report, fates=_fates(report, reports), predictions=gone, ended=True)
@@ -215,6 +213,13 @@ def _plan(
 def _predictions(run: RetentionRun) -> str:
     forecasts = f"forecasts issued before {run.predictions_before} go, too" if run.predictions_before else ""
     return "; ".join(filter(None, (forecasts, _drift_reports(run, "go, too"))))
+
+
+def _purge_drift_reports(run: RetentionRun, drifts: Drifts) -> None:
+    open_ = [one for one in drifts.incidents() if not one.status.ended] if run.drift_reports_before else []
+    for stage, before in run.drift_reports_before.items():
+        kept = {(key, one.day) for one in open_ if one.stage is stage for key in one.circuits}
+        drifts.purge(stage, before, kept)
 
 
 def _drift_reports(run: RetentionRun, fate: str) -> str:
@@ -287,8 +292,7 @@ def _put_away(item: Item, ml: MachineLearning) -> None:
 
 
 def _batches(report: RetentionReport) -> list[tuple[Item, ...]]:
-    items = [ruling.item for ruling in report.plan.purge]
-    return [tuple(items[first : first + BATCH]) for first in range(0, len(items), BATCH)]
+    return list(batched((ruling.item for ruling in report.plan.purge), BATCH))
 
 
 def _fates(report: RetentionReport, reports: Reports) -> tuple[Fate, ...]:

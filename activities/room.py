@@ -19,7 +19,8 @@ type Wanted = Mapping[CircuitKey, tuple[str, str]]
 
 def lacking(quotas: QuotaPolicy, stage: Stage, wanted: Wanted, ml: MachineLearning, records: Records) -> str:
     """Which quota the deployments would break, with the numbers and what to do; "" for none."""
-    serving = {record.key: record for record in records.deployments(stage)}
+    standing = records.deployments()
+    serving = {record.key: record for record in standing if record.stage is stage}
     created, freed = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     for key, (endpoint, deployment) in wanted.items():
         record = serving.get(key)
@@ -28,7 +29,7 @@ def lacking(quotas: QuotaPolicy, stage: Stage, wanted: Wanted, ml: MachineLearni
         created[endpoint].add(deployment)
         for place, name in _making_room(record):
             freed[place].add(name)
-    return exceeded(quotas, _occupancy(stage, created, ml, records), created, freed) if created else ""
+    return exceeded(quotas, _occupancy(stage, created, ml, standing), created, freed) if created else ""
 
 
 def _making_room(record: DeploymentRecord | None) -> list[tuple[str, str]]:
@@ -39,7 +40,9 @@ def _making_room(record: DeploymentRecord | None) -> list[tuple[str, str]]:
     return [(record.endpoint_of(one), one.deployment) for one in kept if one]
 
 
-def _occupancy(stage: Stage, touched: Iterable[str], ml: MachineLearning, records: Records) -> Occupancy:
+def _occupancy(
+    stage: Stage, touched: Iterable[str], ml: MachineLearning, standing: Iterable[DeploymentRecord]
+) -> Occupancy:
     """What stands: the touched endpoints are asked for their deployments, the region's are counted on record."""
     endpoints = {place: ml.endpoint_names(place) for place in Stage}
     asked = [name for name in touched if name in endpoints[stage]]
@@ -49,11 +52,11 @@ def _occupancy(stage: Stage, touched: Iterable[str], ml: MachineLearning, record
 
     with ThreadPoolExecutor(AT_ONCE) as looking:
         found = list(looking.map(deployments, asked))
-    everywhere = sum(_standing(record) for record in records.deployments())
+    everywhere = sum(map(_count, standing))
     there = dict.fromkeys(endpoints[stage], frozenset[str]()) | dict(zip(asked, found, strict=True))
     return Occupancy(there, sum(map(len, endpoints.values())), everywhere)
 
 
-def _standing(record: DeploymentRecord) -> int:
+def _count(record: DeploymentRecord) -> int:
     previous = record.previous is not None and record.previous_stands
     return 1 + (record.candidate is not None) + previous

@@ -58,13 +58,16 @@ class Orchestrations:
             lambda: self._client.terminate_orchestration(instance_id, output=reason, recursive=False),
         )
 
-    def _unless_ended(self, instance_id: str, act: Callable[[], object]) -> None:
-        """Act on an instance; one that has come to its end meanwhile needs nothing done."""
+    def _unless_ended(self, instance_id: str, act: Callable[[], object], *, known: bool = True) -> None:
+        """Act on an instance; one that has come to its end meanwhile needs nothing done.
+
+        known: nor does one that the task hub does not know, unless it must be there.
+        """
         try:
             act()
-        except Exception:
+        except Exception:  # each backend has errors of its own; whatever it was, it is raised if it matters
             standing = self.standing(instance_id)
-            if standing is None or not standing.ended:
+            if known if standing is None else not standing.ended:
                 raise
 
     def request(self, instance_id: str) -> Any:
@@ -78,12 +81,11 @@ class Orchestrations:
 
     def raise_event(self, instance_id: str, event: str, data: str = "") -> None:
         """Wake an instance; one that is unknown or has finished needs no waking."""
-        try:
-            self._client.raise_orchestration_event(instance_id, event, data=data or None)
-        except Exception:
-            standing = self.standing(instance_id)
-            if standing is not None and not standing.ended:
-                raise
+        self._unless_ended(
+            instance_id,
+            lambda: self._client.raise_orchestration_event(instance_id, event, data=data or None),
+            known=False,
+        )
 
     def voted(self, request_id: str) -> None:
         """Tell an approval's orchestration, whose id is the request's, that a vote was cast."""

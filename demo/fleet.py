@@ -121,7 +121,7 @@ def _never(_: Any) -> bool:
 def _yaml(comment: str, document: Mapping[str, Any]) -> bytes:
     emitter = YAML(typ="safe", pure=True)
     emitter.default_flow_style = False
-    emitter.sort_base_mapping_type_on_output = False  # pyright: ignore[reportAttributeAccessIssue]  # untyped
+    emitter.sort_base_mapping_type_on_output = False  # pyright: ignore[reportAttributeAccessIssue] - untyped
     emitter.width = 110
     emitter.representer.ignore_aliases = _never  # the fleet's reader takes none
     stream = BytesIO()

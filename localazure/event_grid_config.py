@@ -155,7 +155,7 @@ class EventGrid(_Section):
     def _named(cls, topics: Any) -> Any:
         if not isinstance(topics, list | tuple):
             return topics
-        return [{"name": one} if isinstance(one, str) else one for one in topics]  # pyright: ignore[reportUnknownVariableType]  # YAML
+        return [{"name": one} if isinstance(one, str) else one for one in topics]  # pyright: ignore[reportUnknownVariableType] - YAML
 
     @model_validator(mode="after")
     def _schemas_agree(self) -> Self:

@@ -1,6 +1,7 @@
 """A release set on its way through a stage: asked for once, deployed in waves, taken back where the fleet is bad."""
 
 from dataclasses import replace
+from itertools import batched
 
 from activities.baking import judge_fleet
 from activities.ramping import take_back
@@ -92,8 +93,7 @@ def _take_back(ctx: Context, waves: list[Wave], ruling: str) -> Steps[list[str]]
 def _waves(request: StageDeployment, plan: DeploymentPlan) -> list[Wave]:
     stage, release, policy = request.stage, request.release, request.release.policies
     size, at_once = policy.stage(stage).waves.size, policy.stage(stage).waves.max_unavailable
-    parts = [plan.pins[first : first + size] for first in range(0, len(plan.pins), size)]
-    return [Wave(stage, release.id, pins, policy, at_once) for pins in parts]
+    return [Wave(stage, release.id, pins, policy, at_once) for pins in batched(plan.pins, size)]
 
 
 def _promotion(

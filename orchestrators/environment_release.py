@@ -1,5 +1,7 @@
 """An environment-only release: tried on every deployed model, asked for a stage at a time, rolled out in waves."""
 
+from itertools import batched
+
 from activities.assets import promote_components, register_environment, share_environment
 from activities.environments import (
     compose_update,
@@ -137,10 +139,10 @@ def _batches(ctx: Context, update: EnvironmentUpdate, plan: EnvironmentPlan) -> 
     batches: list[tuple[str, TrialBatch]] = []
     for before in sorted({trial.before for trial in plan.trials}):
         trials = tuple(trial for trial in plan.trials if trial.before == before)
-        for first in range(0, len(trials), CHUNK):
+        for chunk in batched(trials, CHUNK):
             number = len(batches) + 1
             name = names.comparison(ctx.instance_id, number)
-            batches.append((name, TrialBatch(update, before, trials[first : first + CHUNK], number, name)))
+            batches.append((name, TrialBatch(update, before, chunk, number, name)))
     return batches
 
 

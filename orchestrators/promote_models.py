@@ -1,5 +1,7 @@
 """Promotion to the registry: of the environment (stage 2) and of a release's models (stage 8)."""
 
+from itertools import batched
+
 from activities.assets import promote_components, share_environment
 from activities.models import look_in_registry, plan_promotion, record_promoted, share_model
 from activities.questions import environment_question
@@ -67,8 +69,7 @@ def _share_all(ctx: Context, release: Release) -> Steps[dict[CircuitKey, str]]:
     models = yield from call(ctx, plan_promotion, release)
     failed, at_once = dict[CircuitKey, str](), release.policies.propagation.max_parallel
     size = max(CHUNK, at_once)
-    for first in range(0, len(models), size):
-        batch = PromotionBatch(release.id, models[first : first + size], at_once)
-        name = f"promote-{release.id}-batch-{first // size}"
-        failed |= dict((yield from child(ctx, promote_batch, batch, name)))
+    for number, chunk in enumerate(batched(models, size)):
+        batch = PromotionBatch(release.id, chunk, at_once)
+        failed |= dict((yield from child(ctx, promote_batch, batch, f"promote-{release.id}-batch-{number}")))
     return failed

@@ -1,6 +1,7 @@
 """Rollback: every circuit of a scope back to what served it before, in chunks; a drill comes forward again."""
 
 from datetime import UTC, datetime
+from itertools import batched
 
 from activities.rollback import (
     close_rollback,
@@ -90,10 +91,10 @@ def _move_all(
     ctx: Context, run: RollbackRun, steps: tuple[Return, ...], *, forward: bool
 ) -> Steps[tuple[CircuitMoved, ...]]:
     moved: list[CircuitMoved] = []
-    for first in range(0, len(steps), CHUNK):
-        batch = MoveBatch(run, steps[first : first + CHUNK], AT_ONCE, forward)
-        way = "forward" if forward else "back"
-        moved += yield from child(ctx, move_circuits, batch, f"{run.id}-{way}-{first // CHUNK}")
+    way = "forward" if forward else "back"
+    for number, chunk in enumerate(batched(steps, CHUNK)):
+        batch = MoveBatch(run, chunk, AT_ONCE, forward)
+        moved += yield from child(ctx, move_circuits, batch, f"{run.id}-{way}-{number}")
     return tuple(moved)
 
 

@@ -1,5 +1,7 @@
 """A training run: the eight stages from a commit to models in the registry, and on to test and prod."""
 
+from itertools import batched
+
 from activities.assets import pin_data, register_components, register_environment
 from activities.environments import look_at_environment
 from activities.notifications import notify_run_ended
@@ -128,9 +130,9 @@ def _train(
     pinned = {item.key: item for item in data.pinned}
     tasks = [CircuitTraining(run, item, pinned[item.key], assets, policies) for item in plan.training]
     outcomes = [CircuitOutcome(key, Verdict.QUARANTINED, problem) for key, problem in data.problems]
-    for first in range(0, len(tasks), CHUNK):
-        batch = CircuitBatch(tuple(tasks[first : first + CHUNK]), policies.training.max_parallel)
-        outcomes += yield from child(ctx, train_circuits, batch, f"{run.id}-batch-{first // CHUNK}")
+    for number, chunk in enumerate(batched(tasks, CHUNK)):
+        batch = CircuitBatch(chunk, policies.training.max_parallel)
+        outcomes += yield from child(ctx, train_circuits, batch, f"{run.id}-batch-{number}")
     return outcomes
 
 

@@ -110,9 +110,7 @@ class Meter:
 
 
 def measure(folder: Path, circuits: int, releases: int) -> Figures:
-    stacks.LOOK_SECONDS = (
-        2.0  # nor is the whole board asked while a phase is measured: that would be measured, too
-    )
+    stacks.LOOK_SECONDS = 2.0  # a look at the whole board would be measured, too
     with running(folder, quotas={"deployments": _deployments(circuits)}) as stack, progress(stack):
         fleet = steps.LightFleet.found(stack, folder / "clone", circuits)
         phases: list[Phase] = []

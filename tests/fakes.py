@@ -610,6 +610,10 @@ class FakeReports(_Fake):
         self._reach()
         return sorted(id for known, id in self.saved if known == kind)
 
+    def delete(self, kind: str, id: str) -> None:
+        self._reach()
+        self.saved.pop((kind, id), None)
+
 
 @dataclass(frozen=True)
 class StatusSet:

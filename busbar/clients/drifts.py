@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 from busbar.clients.blobs import Blobs
 from busbar.clients.records import change_row
-from busbar.clients.reports import CONTAINER, Reports
+from busbar.clients.reports import Reports
 from busbar.clients.tables import Tables
 from busbar.codec import from_wire, to_wire
 from busbar.domain.circuits import CircuitKey
@@ -19,6 +20,7 @@ from busbar.settings import Settings
 
 _PLOTS = "drift-plots"
 _REPORTS, _PLANS = "drift", "drift-plans"
+_AT_ONCE = 8
 
 
 class Drifts:
@@ -90,11 +92,15 @@ class Drifts:
     def purge(self, stage: Stage, before: date, kept: Collection[tuple[CircuitKey, str]]) -> None:
         """Delete a stage's reports and plots of days before this one; those of a circuit's day in `kept` stay."""
         staying = {_place(stage, key, day) for key, day in kept}
-        for container, folder in ((CONTAINER, f"{_REPORTS}/"), (_PLOTS, "")):
-            for name, _ in self._blobs.names(container, f"{folder}{stage}/"):
-                place = name.removeprefix(folder).rpartition(".")[0]
-                if place.rpartition("/")[2] < before.isoformat() and place not in staying:
-                    self._blobs.delete(container, name)
+        there = {f"{stage}/{id}" for id in self._reports.ids(f"{_REPORTS}/{stage}")}
+        there |= {name.removesuffix(".svg") for name, _ in self._blobs.names(_PLOTS, f"{stage}/")}
+        old = {place for place in there if place.rpartition("/")[2] < before.isoformat()}
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._delete, old - staying))
+
+    def _delete(self, place: str) -> None:
+        self._reports.delete(_REPORTS, place)
+        self._blobs.delete(_PLOTS, f"{place}.svg")
 
     def save_plan(self, run: str, plan: DriftPlan) -> None:
         self._reports.save(_PLANS, run, plan)

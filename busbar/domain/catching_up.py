@@ -1,8 +1,8 @@
 """Catching up on missed days: which circuits one job scores together, and which are asked for one by one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import batched, groupby
 
 from busbar.domain.circuits import CircuitKey, Serving
 from busbar.domain.records import DeploymentRecord
@@ -31,7 +31,7 @@ def divide(records: Iterable[DeploymentRecord], size: int) -> Division:
     batches = tuple(
         Batch(build, chunk)
         for build, found in groupby(together, key=lambda one: one[0])
-        for chunk in _chunks(tuple(key for _, key in found), size)
+        for chunk in batched((key for _, key in found), size)
     )
     return Division(batches, tuple(sorted(one.key for one in known if not scores_in_batches(one))))
 
@@ -40,7 +40,3 @@ def scores_in_batches(record: DeploymentRecord) -> bool:
     """Whether one batch deployment has all the windows: an online one answers requests, a candidate has a share."""
     shares = record.candidate is not None and record.candidate.share > 0
     return record.kind is Serving.BATCH and bool(record.scoring_version) and not shares
-
-
-def _chunks(keys: tuple[CircuitKey, ...], size: int) -> Iterator[tuple[CircuitKey, ...]]:
-    return (keys[start : start + size] for start in range(0, len(keys), size))

@@ -69,7 +69,7 @@ def _yaml(content: Any) -> bytes:
         1,
     )  # said in the file's head, so that readers of either version see a sensor NO, not False
     yaml.default_flow_style = None
-    yaml.sort_base_mapping_type_on_output = False  # pyright: ignore[reportAttributeAccessIssue]  # set by its own __init__
+    yaml.sort_base_mapping_type_on_output = False  # pyright: ignore[reportAttributeAccessIssue] - set by its own __init__
     yaml.width = 4096
     stream = BytesIO()
     yaml.dump(content, stream)

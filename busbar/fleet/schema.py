@@ -73,7 +73,7 @@ class ThresholdsOfModel(Strict):
 class Defaults(Strict):
     training_days: TrainingDays = 90
     frequency_minutes: FrequencyMinutes = 60
-    hyperparameters: Hyperparameters = Hyperparameters()  # pyright: ignore[reportCallIssue]  # all have defaults
+    hyperparameters: Hyperparameters = Hyperparameters()  # pyright: ignore[reportCallIssue] - all have defaults
     owner: Label | None = None
     serving: Annotated[Serving, Field(strict=False)] = Serving.BATCH
 
@@ -84,7 +84,7 @@ class CircuitItem(Defaults):
     sensors: list[Label] = Field(min_length=1, max_length=100)
     cutoff_date: IsoDate
     limits: dict[str, LimitsOfSensor] = {}
-    thresholds: ThresholdsOfModel = ThresholdsOfModel()  # pyright: ignore[reportCallIssue]  # all have defaults
+    thresholds: ThresholdsOfModel = ThresholdsOfModel()  # pyright: ignore[reportCallIssue] - all have defaults
     delta_version: int | None = Field(None, ge=0)
 
 
@@ -244,17 +244,17 @@ class PipelineFile(Strict):
     """`pipeline.yaml`. Only the keys that are set count: the defaults are the domain's."""
 
     branches: dict[Label, Annotated[BranchAction, Field(strict=False)]] = {}
-    training: TrainingItem = TrainingItem()  # pyright: ignore[reportCallIssue]  # all have defaults
-    propagation: PropagationItem = PropagationItem()  # pyright: ignore[reportCallIssue]  # all have defaults
-    gates: GatesItem = GatesItem()  # pyright: ignore[reportCallIssue]  # all have defaults
-    environments: EnvironmentsItem = EnvironmentsItem()  # pyright: ignore[reportCallIssue]  # all have defaults
+    training: TrainingItem = TrainingItem()  # pyright: ignore[reportCallIssue] - all have defaults
+    propagation: PropagationItem = PropagationItem()  # pyright: ignore[reportCallIssue] - all have defaults
+    gates: GatesItem = GatesItem()  # pyright: ignore[reportCallIssue] - all have defaults
+    environments: EnvironmentsItem = EnvironmentsItem()  # pyright: ignore[reportCallIssue] - all have defaults
     approvals: dict[str, ApprovalItem] = {}
-    quotas: QuotasItem = QuotasItem()  # pyright: ignore[reportCallIssue]  # all have defaults
+    quotas: QuotasItem = QuotasItem()  # pyright: ignore[reportCallIssue] - all have defaults
     train_pull_requests: bool = False
-    readings: ReadingsItem = ReadingsItem()  # pyright: ignore[reportCallIssue]  # all have defaults
-    refresh: RefreshItem = RefreshItem()  # pyright: ignore[reportCallIssue]  # all have defaults
+    readings: ReadingsItem = ReadingsItem()  # pyright: ignore[reportCallIssue] - all have defaults
+    refresh: RefreshItem = RefreshItem()  # pyright: ignore[reportCallIssue] - all have defaults
     schedules: dict[Annotated[Stage, Field(strict=False)], ScheduleItem] = {}
-    monitoring: MonitoringItem = MonitoringItem()  # pyright: ignore[reportCallIssue]  # all have defaults
+    monitoring: MonitoringItem = MonitoringItem()  # pyright: ignore[reportCallIssue] - all have defaults
     retention: PurgeItem = PurgeItem()
 
 
@@ -314,7 +314,7 @@ class AlertsItem(Strict):
 class EnvironmentFile(Strict):
     """`environments/{dev,test,prod}.yaml`. `approval: null` asks nobody; left out, the stage's default holds."""
 
-    thresholds: ThresholdsOfModel = ThresholdsOfModel()  # pyright: ignore[reportCallIssue]  # all have defaults
+    thresholds: ThresholdsOfModel = ThresholdsOfModel()  # pyright: ignore[reportCallIssue] - all have defaults
     compute: Label = ""
     online: OnlineItem | None = None
     approval: ApprovalItem | None = None

@@ -59,7 +59,7 @@ class Routing:
             body = await json_body(request, _BODY_LIMIT) if await request.body() else {}
             if not isinstance(body, dict):
                 raise azure_error(400, "InvalidRequestContent", "The body must be a JSON object.")
-            return await handler(Call(request.path_params, request.url.path.rstrip("/"), body))  # pyright: ignore[reportUnknownArgumentType]  # JSON
+            return await handler(Call(request.path_params, request.url.path.rstrip("/"), body))  # pyright: ignore[reportUnknownArgumentType] - JSON
 
         return Route(path, endpoint, methods=[method])
 

@@ -28,7 +28,7 @@ class Shuffle:
 
     def __init__(self, settings: Disorder):
         self._settings = settings
-        self._random = random.Random(settings.seed)  # noqa: S311  # repeatable, not secret
+        self._random = random.Random(settings.seed)  # noqa: S311 - repeatable, not secret
         self._lock = threading.Lock()
 
     def __call__(self, subscription: str, event: Mapping[str, Any]) -> Sequence[float]:

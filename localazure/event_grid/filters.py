@@ -92,7 +92,7 @@ def field_of(event: Mapping[str, Any], path: str) -> Any:
     for name in path.split("."):
         if not isinstance(value, Mapping):
             return None
-        fields: Mapping[str, Any] = value  # pyright: ignore[reportUnknownVariableType]  # JSON
+        fields: Mapping[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
         value = (
             fields[name]
             if name in fields

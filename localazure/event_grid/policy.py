@@ -47,7 +47,7 @@ def retry_seconds(attempts: int, status: int | None, is_webhook: bool) -> float:
     """How long to wait after the failed attempt number `attempts` (from 1); a little random, never less."""
     scheduled = RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1]
     at_least = (_AT_LEAST_SECONDS if is_webhook else _AT_LEAST_SECONDS_AT_AZURE).get(status or 0, 0)
-    return max(scheduled, at_least) * (1 + random.random() * _RANDOMIZED)  # noqa: S311  # spreads load
+    return max(scheduled, at_least) * (1 + random.random() * _RANDOMIZED)  # noqa: S311 - spreads load
 
 
 def outcome(result: int | httpx.HTTPError) -> str:

@@ -37,14 +37,14 @@ def published(body: Any, topic_id: str, schema: EventSchema) -> list[Event]:
     for index, event in enumerate(events):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON
         _check(index, event, schema, topic_id)
     if schema == "CloudEventSchemaV1_0":
-        return events  # pyright: ignore[reportUnknownVariableType]  # JSON
+        return events  # pyright: ignore[reportUnknownVariableType] - JSON
     return [_complete(event, topic_id) for event in events]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON
 
 
 def _check(index: int, event: Any, schema: EventSchema, topic_id: str) -> None:
     if not isinstance(event, dict):
         raise InvalidEventError(f"events[{index}]: must be an object")
-    fields: Event = event  # pyright: ignore[reportUnknownVariableType]  # JSON
+    fields: Event = event  # pyright: ignore[reportUnknownVariableType] - JSON
     cloud = schema == "CloudEventSchemaV1_0"
     if is_cloud_event(fields) != cloud:
         raise InvalidEventError(f"events[{index}]: this topic takes events of the schema {_NAMES[schema]!r}")
@@ -65,7 +65,7 @@ def _check_time(index: int, field: str, event: Event) -> None:
     if value is None and field == "time":
         return
     try:
-        datetime.fromisoformat(value)  # type: ignore[arg-type] # anything but a string is what TypeError catches
+        datetime.fromisoformat(value)  # type: ignore[arg-type] - anything but a string is what TypeError catches
     except (TypeError, ValueError):
         raise InvalidEventError(f"events[{index}].{field}: {value!r} is not an ISO 8601 time") from None
 

@@ -52,8 +52,8 @@ def show(state: StateOption = DEFAULT_STATE) -> None:
 @app.command()
 def add(
     kind: Annotated[str, typer.Argument(help=", ".join(KINDS))],
-    where: Annotated[list[str], typer.Option(help="name=pattern, with * and ?; may be repeated.")] = [],  # noqa: B006 -- typer reads it
-    set_: Annotated[list[str], typer.Option("--set", help="parameter=value; may be repeated.")] = [],  # noqa: B006 -- typer reads it
+    where: Annotated[list[str], typer.Option(help="name=pattern, with * and ?; may be repeated.")] = [],  # noqa: B006 - typer reads it
+    set_: Annotated[list[str], typer.Option("--set", help="parameter=value; may be repeated.")] = [],  # noqa: B006 - typer reads it
     probability: Annotated[float | None, typer.Option(help="Of each that is met; all if left out.")] = None,
     every: Annotated[int | None, typer.Option(help="Only every n-th that is met.")] = None,
     times: Annotated[int | None, typer.Option(help="End after so many.")] = None,

@@ -54,7 +54,7 @@ class Fault(BaseModel):
     def _complete(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        asked: dict[str, Any] = given  # pyright: ignore[reportUnknownVariableType]  # JSON
+        asked: dict[str, Any] = given  # pyright: ignore[reportUnknownVariableType] - JSON
         kind = KINDS.get(str(asked.get("kind")))
         if kind is None:
             raise ValueError(f"kind: {asked.get('kind')!r} is none of {', '.join(KINDS)}")
@@ -120,7 +120,7 @@ def _known(asked: Mapping[str, Any], field: str, names: tuple[str, ...]) -> dict
     given = asked.get(field) or {}
     if not isinstance(given, dict):
         raise ValueError(f"{field}: an object is expected")
-    values: dict[str, Any] = given  # pyright: ignore[reportUnknownVariableType]  # JSON
+    values: dict[str, Any] = given  # pyright: ignore[reportUnknownVariableType] - JSON
     for name in values:
         if name not in names:
             known = ", ".join(names) or "none"

@@ -89,5 +89,5 @@ def _set_date(send: Send, at: float) -> None:
 
 def _cycle(send: Send) -> _Cycle:
     """ASGI knows no way to close a connection unanswered, nor uvicorn one to change its Date."""
-    cycle: _Cycle = getattr(send, "__self__")  # noqa: B009 -- `send` is typed as a plain callable
+    cycle: _Cycle = getattr(send, "__self__")  # noqa: B009 - `send` is typed as a plain callable
     return cycle

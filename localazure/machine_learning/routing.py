@@ -104,7 +104,7 @@ class Call:
         """The value at `path` of the body; refuses with 400 a body that lacks it, naming the property."""
         value: Any = self.body
         for name in path:
-            if not isinstance(value, dict) or value.get(name) is None:  # pyright: ignore[reportUnknownMemberType]  # JSON
+            if not isinstance(value, dict) or value.get(name) is None:  # pyright: ignore[reportUnknownMemberType] - JSON
                 raise missing_field(".".join(path))
             value = value[name]
         return value
@@ -203,7 +203,7 @@ def _remember(claims: object) -> None:
     """Note who calls, where `authorize` gives the token's claims."""
     if not isinstance(claims, Mapping):
         return
-    found: dict[str, Any] = dict(claims)  # pyright: ignore[reportUnknownArgumentType]  # claims are JSON
+    found: dict[str, Any] = dict(claims)  # pyright: ignore[reportUnknownArgumentType] - claims are JSON
     if user := found.get("upn") or found.get("unique_name"):
         principal.set(Principal(str(user), "User"))
     elif found.get("xms_mirid"):
@@ -231,7 +231,7 @@ def _json(raw: bytes, content_type: str) -> Json:
         raise azure_error(
             400, "InvalidRequestContent", "The request content was invalid: a JSON object is expected."
         )
-    return body  # pyright: ignore[reportUnknownVariableType]  # JSON
+    return body  # pyright: ignore[reportUnknownVariableType] - JSON
 
 
 def missing_field(name: str) -> Exception:

@@ -679,7 +679,7 @@ def test_invocations_side_by_side_reach_the_deployment_they_name(fleet: Fleet, m
 
     with ThreadPoolExecutor(3) as pool:
         jobs = list(pool.map(invoke, names * 2))
-    client = ml._client(Stage.DEV)  # pyright: ignore[reportPrivateUsage]  # which deployment ran is not ours to ask
+    client = ml._client(Stage.DEV)  # pyright: ignore[reportPrivateUsage] - which deployment ran is not ours to ask
     for job in jobs:
         ran_on = client.jobs.get(job).properties["azureml.deploymentName"]
         assert job.startswith(f"score-{ran_on}-")

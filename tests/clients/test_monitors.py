@@ -30,7 +30,7 @@ def a_monitor() -> Monitor:
 def test_a_monitor_is_created_once_and_changed_when_it_differs(local_azure: LocalAzure):
     ml, asked = MachineLearning(local_azure.settings), a_monitor()
     assert [ml.ensure_monitor(Stage.PROD, asked) for _ in range(2)] == [True, False]
-    schedules = ml._client(Stage.PROD).schedules  # pyright: ignore[reportPrivateUsage]  # to read what was made
+    schedules = ml._client(Stage.PROD).schedules  # pyright: ignore[reportPrivateUsage] - to read what was made
     found = schedules.get(asked.name)
     assert (found.tags["plant_id"], found.tags["circuit_id"]) == (asked.tags["plant_id"], "CIRC1")
     signals = found.create_monitor.monitoring_signals

@@ -163,7 +163,7 @@ version: "1.0.0"
         self.ml.write_file(Stage.DEV, f"{path}/MLmodel", b"flavors: {}\n")
         self.ml.write_file(Stage.DEV, f"{path}/model.json", b'{"seed": 7}')
         place = f"azureml://datastores/workspaceblobstore/paths/{path}"
-        client: Any = self.ml._client(Stage.DEV)  # pyright: ignore[reportPrivateUsage]  # no job made it
+        client: Any = self.ml._client(Stage.DEV)  # pyright: ignore[reportPrivateUsage] - no job made it
         client.models.create_or_update(Model(name=self.model, version="1", path=place, type="mlflow_model"))
         self.ml.share_model(self.model, "1")
         eventually(lambda: self.ml.model_in_registry(self.model, "1"), 20)

@@ -86,7 +86,7 @@ def test_a_commit_is_downloaded_once_for_many_readers(clone: Clone, repository: 
         read = list(pool.map(read_all, [commit] * 8))
     assert all(files == {"a": b"1"} for files in read)
     clone.git("push", "-q", "origin", f":refs/heads/{clone.branch}")
-    repository._client.close()  # type: ignore[reportPrivateUsage]  # a read from now on cannot reach the host
+    repository._client.close()  # type: ignore[reportPrivateUsage] - a read from now on cannot reach the host
     assert repository.files("", commit) == {"a": b"1"}
 
 

@@ -97,7 +97,7 @@ def test_arbitrary_json_raises_nothing_but_bad_request(anything: Any, data: dict
         try:
             assert isinstance(read_event(candidate), JobChanged | None)
         except BadRequest as error:
-            assert error.field  # noqa: PT017  # BadRequest is one of two right answers
+            assert error.field  # noqa: PT017 - BadRequest is one of two right answers
 
 
 # --- breaches of model monitors -----------------------------------------------------------------------------

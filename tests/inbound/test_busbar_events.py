@@ -66,7 +66,7 @@ def test_arbitrary_json_raises_nothing_but_bad_request(anything: Any, changes: d
         try:
             assert isinstance(read_push_event(candidate), RepositoryPushed)
         except BadRequest as error:
-            assert error.field  # noqa: PT017  # BadRequest is one of two right answers
+            assert error.field  # noqa: PT017 - BadRequest is one of two right answers
 
 
 # --- drift --------------------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ def test_arbitrary_json_raises_nothing_but_bad_request(changes: dict[str, Any], 
     try:
         assert isinstance(read(changes if whole else payload(**changes)), RepositoryPushed | None)
     except BadRequest as error:
-        assert error.field  # noqa: PT017  # BadRequest is one of two right answers
+        assert error.field  # noqa: PT017 - BadRequest is one of two right answers
 
 
 @given(st.binary(), st.text())

@@ -35,11 +35,11 @@ def test_every_payload_is_read_or_refused(path: Path):
             try:
                 read(body)
             except BadRequest as error:
-                assert error.field  # noqa: PT017  # BadRequest is one of two right answers
+                assert error.field  # noqa: PT017 - BadRequest is one of two right answers
         try:
             pushes += github.read_push({"X-GitHub-Event": "push"}, json.dumps(body).encode()) is not None
         except BadRequest as error:
-            assert error.field  # noqa: PT017  # BadRequest is one of two right answers
+            assert error.field  # noqa: PT017 - BadRequest is one of two right answers
     assert bool(pushes) == (path.name in expected_pushes())
 
 

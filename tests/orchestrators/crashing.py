@@ -240,8 +240,6 @@ class _Playing:
                 await self._deliver(hub, wakes)
                 continue
             due = self._clock.next_due()
-            if due is None and any(one.status is Status.SUSPENDED for one in running):
-                continue  # whoever paused it wakes it at the next rest
             waiting = ", ".join(one.id for one in running)
             assert due is not None, f"nothing will ever wake {waiting}"
             assert due - START.timestamp() < LONGEST, f"{waiting} never ends"

@@ -54,10 +54,10 @@ class Models(Workspaces):
         Returns when Azure ML has taken the copy; `model_in_registry` says when it shows. Raises `NotFound` for a
         model that dev does not have.
         """
-        if self.model_in_registry(name, version):
-            return
         from azure.ai.ml.entities import WorkspaceModelReference
 
+        if self.model_in_registry(name, version):
+            return
         if self._model(Stage.DEV, name, version) is None:
             raise NotFound(f"model {name}:{version} is not in the dev workspace: train it first")
         there = f"{self._assets_of_dev}/models/{name}/versions/{version}"

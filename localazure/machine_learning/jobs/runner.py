@@ -120,7 +120,7 @@ class Runner:
             raise
         except _EXPECTED as error:
             return self._end(run, "Failed", _message(error))
-        except Exception as error:  # noqa: BLE001 -- a defect here must end one run, not the server
+        except Exception as error:  # noqa: BLE001 - a defect here must end one run, not the server
             _log.exception("The run %s failed inside the emulator", run.key)
             return self._end(run, "Failed", f"localazure failed while running this: {error!r}")
         return self._end(run, "Completed")

@@ -75,7 +75,7 @@ class Monitors:
             raise _invalid("monitorDefinition.signals is required: at least one signal.")
         if not definition.get("computeConfiguration"):
             raise _invalid("monitorDefinition.computeConfiguration is required.")
-        for name, signal in signals.items():  # pyright: ignore[reportUnknownVariableType]  # JSON
+        for name, signal in signals.items():  # pyright: ignore[reportUnknownVariableType] - JSON
             kind: object = signal.get("signalType")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
             if kind not in _SIGNALS:
                 raise _invalid(
@@ -129,7 +129,7 @@ class Monitors:
             tags = {BREACHED: "\n".join(report.breaches)} if report.breaches else {}
             run = self._runs.change(run, tags={**run.tags, **tags})
             self._runs.change(run, status=breach.status if breach else "Completed")
-        except Exception as error:  # noqa: BLE001 -- a defect here must end one run, not the thread
+        except Exception as error:  # noqa: BLE001 - a defect here must end one run, not the thread
             _log.exception("The monitor run %s failed inside the emulator", run.key)
             self._runs.change(run, status="Failed", error=f"localazure failed while running this: {error!r}")
 

@@ -101,7 +101,7 @@ class OnlineScoring:
 
     def _new_dice(self, key: str) -> random.Random:
         seed = self._context.runtime.config.online.seed
-        return random.Random(None if seed is None else f"{seed}/{key}")  # noqa: S311 -- a split of traffic, no secret
+        return random.Random(None if seed is None else f"{seed}/{key}")  # noqa: S311 - a split of traffic, no secret
 
     def _mirror(self, key: str, request: Request) -> None:
         """Send a copy beside the request; whatever becomes of it, nobody is told."""

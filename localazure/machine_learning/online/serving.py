@@ -93,7 +93,7 @@ class Serving:
             error = {"code": "BadArgument", "message": str(failure)}
         except Refusal as failure:
             error = dict(failure.body["error"])
-        except Exception as failure:  # noqa: BLE001 -- a defect here must end one operation, not the server
+        except Exception as failure:  # noqa: BLE001 - a defect here must end one operation, not the server
             _log.exception("The deployment %s failed inside the emulator", key)
             error = {
                 "code": "InternalServerError",

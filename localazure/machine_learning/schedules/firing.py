@@ -124,7 +124,7 @@ class Firing:
             self.fire(key, resource, due)
         except Refusal as refusal:
             _log.warning("The schedule %s could not start its job: %s", key, refusal.body)
-        except Exception:  # noqa: BLE001 -- a defect in one schedule must not stop the others
+        except Exception:  # noqa: BLE001 - a defect in one schedule must not stop the others
             _log.exception("The schedule %s failed inside the emulator", key)
         times = self.times(key)
         if times and times.next == due.isoformat():  # it has not been changed meanwhile

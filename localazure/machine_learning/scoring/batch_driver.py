@@ -90,7 +90,7 @@ def _attempt(run: Run, batch: list[str], retries: int, seconds: float) -> Any:
         try:
             with _limited(seconds):
                 return run(batch)
-        except Exception:  # noqa: BLE001 -- whatever the deployment's own code raises fails its mini-batch
+        except Exception:  # noqa: BLE001 - whatever the deployment's own code raises fails its mini-batch
             traceback.print_exc()
     return None
 

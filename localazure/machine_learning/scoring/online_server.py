@@ -113,7 +113,7 @@ class Scorer:
         try:
             with self._lock:
                 return _answer(self._run(raw))
-        except Exception:  # noqa: BLE001 -- whatever the deployment's own code raises is its failure
+        except Exception:  # noqa: BLE001 - whatever the deployment's own code raises is its failure
             traceback.print_exc()
             return 500, json.dumps({"message": _FAILED}).encode(), "application/json", True
 

@@ -39,15 +39,15 @@ def write_step(folder: Path, files: dict[str, dict[str, Any]], step: int) -> Non
 def assert_reported(case: dict[str, Any], report: dict[str, Any]) -> None:
     """The report of a case's last merge says what the case expects of it."""
     for key, expected in case.get("report", {}).items():
-        assert report[key] == expected, key  # noqa: S101 tests call it
+        assert report[key] == expected, key  # noqa: S101 - tests call it
     told = [(problem["file"], problem["reason"]) for problem in report["problems"]]
     for file, reason in case.get("problems", []):
-        assert any(name == file and reason in text for name, text in told), told  # noqa: S101 tests call it
-    assert len(told) == len(case.get("problems", [])), told  # noqa: S101 tests call it
+        assert any(name == file and reason in text for name, text in told), told  # noqa: S101 - tests call it
+    assert len(told) == len(case.get("problems", [])), told  # noqa: S101 - tests call it
     drift = [[one["file"], one["kind"], one["column"]] for one in report["drift"]]
-    assert drift == case.get("drift", [])  # noqa: S101 tests call it
+    assert drift == case.get("drift", [])  # noqa: S101 - tests call it
     for sensor, remark in case.get("remarks", {}).items():
-        assert report["sensors"][sensor]["remark"] == remark  # noqa: S101 tests call it
+        assert report["sensors"][sensor]["remark"] == remark  # noqa: S101 - tests call it
 
 
 def write_parquet(path: Path, columns: dict[str, list[Any]], times: dict[str, str | None]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from etl.mapping import PlantMapping
 from etl.raw_table import Block, Timestamps
 
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 wall clocks are counted from it, too
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - wall clocks are counted from it, too
 EARLIEST, LATEST = (
     int((datetime(year, 1, 1, tzinfo=UTC) - EPOCH.replace(tzinfo=UTC)).total_seconds()) * 10**6
     for year in (1900, 2200)
@@ -94,10 +94,10 @@ class Clock:
         """Cells → datetime, with an offset where they say one; raises ValueError."""
         if len(self._mapping.time) > 1:
             names = self._mapping.time
-            return lambda *cells: datetime(**dict(zip(names, map(int, cells), strict=True)))  # noqa: DTZ001 a wall clock
+            return lambda *cells: datetime(**dict(zip(names, map(int, cells), strict=True)))  # noqa: DTZ001 - a wall clock
         pattern = self._mapping.time_format
         if pattern:
-            return lambda cell: datetime.strptime(cell.strip(), pattern)  # noqa: DTZ007 the zone follows
+            return lambda cell: datetime.strptime(cell.strip(), pattern)  # noqa: DTZ007 - the zone follows
         return lambda cell: datetime.fromisoformat(cell.strip())
 
     def _to_utc(

@@ -33,7 +33,7 @@ SEVERAL = Config.model_validate(
 
 @pytest.fixture
 def start(make_runtime, serve):
-    def start(config=Config()):  # noqa: B008 -- frozen
+    def start(config=Config()):  # noqa: B008 - frozen
         runtime = make_runtime(config)
         return serve(runtime, [Identity(runtime)])
 

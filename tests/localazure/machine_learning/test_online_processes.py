@@ -34,7 +34,7 @@ HANGING = {"period": "PT0.3S", "timeout": "PT0.2S", "initialDelay": "PT0.1S", "f
 
 def serve_until_killed(pickled: str) -> None:
     """What the process that dies does."""
-    runtime = Runtime(*pickle.loads(Path(pickled).read_bytes()))  # noqa: S301 -- written by this test
+    runtime = Runtime(*pickle.loads(Path(pickled).read_bytes()))  # noqa: S301 - written by this test
     with Cloud(runtime).serving():
         print("serving", flush=True)
         time.sleep(120)

@@ -26,7 +26,7 @@ COMMAND = 'echo $$ >> "$STARTS"; test $(wc -l < "$STARTS") -gt 1 || sleep 60'
 
 def serve_until_killed(pickled: str) -> None:
     """What the process that dies does."""
-    parts = pickle.loads(Path(pickled).read_bytes())  # noqa: S301 -- written by this test
+    parts = pickle.loads(Path(pickled).read_bytes())  # noqa: S301 - written by this test
     with Cloud(Runtime(**parts)).serving():
         print("serving", flush=True)
         time.sleep(120)

@@ -47,7 +47,7 @@ def _blocks(query: Any, types: dict[str, str]) -> Iterator[Block]:
         asked = ", ".join(
             f"{_expression(name, kind)} AS c{k}" for k, (name, kind) in enumerate(types.items())
         )
-        for batch in query.execute(f"SELECT {asked} FROM raw"):  # noqa: S608 names are quoted by _expression
+        for batch in query.execute(f"SELECT {asked} FROM raw"):  # noqa: S608 - names are quoted by _expression
             columns = {
                 name: _column(batch.column(f"c{k}"), kind) for k, (name, kind) in enumerate(types.items())
             }

@@ -50,7 +50,7 @@ class Plant:
         if not DeltaTable.is_deltatable(place):
             return []
         order = ", ".join(str(number + 1) for number in range(columns.count(",") + 1))
-        query = f"SELECT {columns} FROM t ORDER BY {order}"  # noqa: S608 the test's own columns
+        query = f"SELECT {columns} FROM t ORDER BY {order}"  # noqa: S608 - the test's own columns
         found = QueryBuilder().register("t", DeltaTable(place, version=version)).execute(query).read_all()
         return [
             list(row) for row in zip(*(found.column(n).to_pylist() for n in found.column_names), strict=True)
@@ -133,7 +133,7 @@ def test_one_plants_new_file_does_not_make_another_plants_be_read(plant: Plant) 
 
 def some_files(seed: int) -> dict[str, Any]:
     """Five files that contradict each other, with gaps, written at times of their own (two at the same)."""
-    chance = random.Random(seed)  # noqa: S311 made-up rows guard no secret
+    chance = random.Random(seed)  # noqa: S311 - made-up rows guard no secret
     cells = ["", "NA", "1", "2", "3", "bad"]
 
     def row() -> str:
@@ -158,7 +158,7 @@ def test_however_files_arrive_and_however_small_the_batches_the_table_is_the_sam
     at_once.merge()
 
     one_by_one, names = make_plant("one-by-one"), list(files)
-    random.Random(seed + 100).shuffle(names)  # noqa: S311 made-up rows guard no secret
+    random.Random(seed + 100).shuffle(names)  # noqa: S311 - made-up rows guard no secret
     monkeypatch.setattr("merging.Merge.__init__.__defaults__", (5,))
     monkeypatch.setattr("etl.raw_text.LINES", 3)
     for name in names:

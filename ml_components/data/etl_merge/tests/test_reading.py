@@ -23,7 +23,7 @@ from hypothesis import strategies as st  # noqa: E402
 WRITTEN = datetime(2026, 1, 1, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
 CELLS = st.text(max_size=12) | st.floats().map(str) | st.integers().map(str)
-WALLS = st.datetimes(datetime(1980, 1, 1), datetime(2025, 1, 1)).map(  # noqa: DTZ001 wall clocks
+WALLS = st.datetimes(datetime(1980, 1, 1), datetime(2025, 1, 1)).map(  # noqa: DTZ001 - wall clocks
     lambda wall: wall.replace(fold=0)
 )
 

@@ -68,7 +68,7 @@ def read_files(spark: SparkSession, files: Sequence[RawFile], keys: Mapping[Key,
 def told(parsed: DataFrame) -> dict[int, tuple[FileRead, Findings]]:
     """What became of each file, by its number; its rejects are rows of their own."""
     rows = parsed.where(TOLD).select("file", "told").collect()
-    return {row.file: pickle.loads(row.told) for row in rows}  # noqa: S301 our own executors wrote it
+    return {row.file: pickle.loads(row.told) for row in rows}  # noqa: S301 - our own executors wrote it
 
 
 def _contents(spark: SparkSession, sizes: Mapping[str, int]) -> DataFrame:

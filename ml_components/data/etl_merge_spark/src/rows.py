@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from etl.findings import Key
 from etl.ledger import NUMBERS, TEXTS, TIME, Entry, moment
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812 as everybody calls it
+from pyspark.sql import functions as F  # noqa: N812 - as everybody calls it
 from raw_reading import READINGS, REJECTS, RawFile
 
 

@@ -10,7 +10,7 @@ from etl.ledger import KEY as FILE_KEY
 from etl.merge_report import Upkeep
 from etl.readings_table import FILES_A_PARTITION, KEY, PARTITIONS, PROPERTIES
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812 as everybody calls it
+from pyspark.sql import functions as F  # noqa: N812 - as everybody calls it
 
 CHANGED = "s.value IS NOT NULL AND t.value IS DISTINCT FROM s.value"  # a gap never replaces a value
 _NAMES = 500
@@ -75,7 +75,7 @@ class DeltaTables:
         for start in range(0, len(files) if self._exists(table) else 0, _NAMES):
             names = ", ".join(map(literal, files[start : start + _NAMES]))
             where = f"plant_id = {literal(plant_id)} AND file IN ({names})"
-            self._spark.sql(f"DELETE FROM {named(table)} WHERE {where}")  # noqa: S608 every text is a literal
+            self._spark.sql(f"DELETE FROM {named(table)} WHERE {where}")  # noqa: S608 - every text is a literal
 
     def append(self, table: str, rows: DataFrame) -> None:
         rows.write.format("delta").mode("append").save(table)

@@ -15,7 +15,7 @@ import raw_parquet
 from etl.raw_table import Timestamps, Unreadable
 from pyarrow import parquet
 
-MOMENT = datetime(2025, 1, 2, 3, 4, 5, 678901)  # noqa: DTZ001 a wall clock
+MOMENT = datetime(2025, 1, 2, 3, 4, 5, 678901)  # noqa: DTZ001 - a wall clock
 COLUMNS: dict[str, pa.Array] = {
     "integer": pa.array([1, None, -3]),
     "small": pa.array([1, None, 255], pa.uint8()),
@@ -26,7 +26,7 @@ COLUMNS: dict[str, pa.Array] = {
     "text": pa.array(["1.5", None, "x"]),
     "wide text": pa.array(["1", None, "é"], pa.large_string()),
     "wall": pa.array([MOMENT, None, MOMENT], pa.timestamp("us")),
-    "coarse": pa.array([datetime(2025, 1, 2), None, datetime(1969, 1, 2)], pa.timestamp("ms")),  # noqa: DTZ001 wall clocks
+    "coarse": pa.array([datetime(2025, 1, 2), None, datetime(1969, 1, 2)], pa.timestamp("ms")),  # noqa: DTZ001 - wall clocks
     "utc": pa.array([MOMENT.replace(tzinfo=UTC), None, None], pa.timestamp("us", "UTC")),
     "day": pa.array([date(2025, 1, 2), None, date(1960, 1, 2)]),
 }

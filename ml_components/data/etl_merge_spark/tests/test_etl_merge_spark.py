@@ -112,7 +112,7 @@ def test_a_mapping_that_is_not_there_is_named(twin: Any) -> None:
 
 def some_files(seed: int) -> dict[str, Any]:
     """Five files that contradict each other, with gaps and bad cells, two of them written at the same time."""
-    chance = random.Random(seed)  # noqa: S311 made-up rows guard no secret
+    chance = random.Random(seed)  # noqa: S311 - made-up rows guard no secret
     cells = ["", "NA", "1", "2", "3", "bad", "inf"]
 
     def row() -> str:

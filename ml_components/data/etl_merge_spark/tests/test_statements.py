@@ -67,7 +67,7 @@ def by_join(target: DataFrame, source: DataFrame) -> DataFrame:
 def test_the_condition_means_to_spark_what_it_means_to_delta_rs(
     spark: SparkSession, tmp_path: Path, seed: int
 ) -> None:
-    chance = random.Random(seed)  # noqa: S311 made-up rows guard no secret
+    chance = random.Random(seed)  # noqa: S311 - made-up rows guard no secret
     tables, table, joined = DeltaRsTables(spark), str(tmp_path / "readings"), readings(spark, [])
     for _ in range(3):
         moments = {(sensor, chance.randint(1, 6)) for sensor in "ab" for _ in range(5)}
