@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from busbar.commands.console import LOCAL_URL, Key, Ref, Url, ask, show, started, table
+from busbar.commands.console import LOCAL_URL, Key, Url, ask, show, started, table
 
 
 def merge(
-    ref: Ref = "",
+    ref: Annotated[str, typer.Option(help="Branch or commit; the branch that trains if left out.")] = "",
     full: Annotated[bool, typer.Option("--full", help="Read files that were merged before, too.")] = False,
     url: Url = LOCAL_URL,
     key: Key = "",

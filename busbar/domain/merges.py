@@ -61,6 +61,9 @@ class MergeRecord:
         """What happened, in one sentence."""
         if self.error:
             return f"failed: {self.error}"
+        if not self.files:
+            told = f"no raw file fits config/sources.yaml at {self.commit[:8]}"
+            return f"{told}; Delta version {self.versions}"
         if not self.files_read:
             return f"nothing new in {counted(self.files, 'file')}; Delta version {self.versions}"
         quarantined = (

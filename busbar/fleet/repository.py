@@ -64,6 +64,15 @@ def training_head(repository: Branches) -> tuple[str, str] | None:
     return None if branch is None else (branch, heads[branch])
 
 
+def merging_head(repository: Branches) -> str:
+    """The commit whose sources are merged: what trains must have its readings, before the default branch names them.
+
+    That is the head of the branch that trains, else of the default branch; raises `NotFound` as `default_head`.
+    """
+    training = training_head(repository)
+    return training[1] if training else default_head(repository)
+
+
 def _config(repository: Files, commit: str) -> dict[str, bytes]:
     files = repository.files(CONFIG, commit)
     return {below(CONFIG, path): content for path, content in files.items()}

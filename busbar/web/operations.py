@@ -22,7 +22,7 @@ from busbar.domain.events import ZERO_COMMIT, EventType, RepositoryPushed
 from busbar.domain.policies import Policies, Stage
 from busbar.domain.steps import DailyRun, EnvironmentRun, MergeRun, MonitoringRun, ScoringRun, TrainingRun
 from busbar.fleet.environment import environment_version
-from busbar.fleet.repository import default_head, fleet_at
+from busbar.fleet.repository import default_head, fleet_at, merging_head
 from busbar.inbound.busbar_events import event_id, to_event_data
 from busbar.inbound.fields import json_object, optional_text
 from busbar.settings import Settings
@@ -58,14 +58,15 @@ def start_training(body: bytes, orchestrations: Orchestrations, *, repository: R
 def start_merge(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:
     """POST /api/merges {"ref": "main", "full": false}: merge the raw files with the commit's component and sources.
 
-    A full merge reads files that were merged before, too.
+    By default those of the branch that trains. A full merge reads files that were merged before, too.
     """
     fields = _fields(body)
     full = fields.get("full", False)
     if not isinstance(full, bool):
         raise BadRequest("full", "neither true nor false")
     requester = optional_text(fields, "requester", "operator")
-    return merge_now(_commit(fields, repository), requester, orchestrations, full)
+    commit = _commit(fields, repository) if "ref" in fields else merging_head(repository)
+    return merge_now(commit, requester, orchestrations, full)
 
 
 def start_environment_release(
@@ -117,8 +118,8 @@ def merge_now(commit: str, requester: str, orchestrations: Orchestrations, full:
 
 
 def merge_on_schedule(orchestrations: Orchestrations, *, repository: Repository) -> Reply:
-    """The timer's merge, with what the default branch says."""
-    return merge_now(default_head(repository), "timer", orchestrations)
+    """The timer's merge, with what the branch that trains says."""
+    return merge_now(merging_head(repository), "timer", orchestrations)
 
 
 def start_scoring(body: bytes, orchestrations: Orchestrations, *, repository: Repository) -> Reply:

@@ -51,6 +51,13 @@ def test_a_merge_that_read_nothing_says_so():
     assert unchanged.sentence == "nothing new in 40 files; Delta version 12"
 
 
+def test_a_merge_that_found_no_file_names_what_said_where_to_look():
+    nothing = record(files={"found": 0, "read": 0, "unchanged": 0}, delta_version={"before": 12, "after": 12})
+    assert (
+        nothing.sentence == f"no raw file fits config/sources.yaml at {nothing.commit[:8]}; Delta version 12"
+    )
+
+
 def test_the_first_merge_has_no_version_before():
     assert record(delta_version={"before": None, "after": 0}).versions == "– → 0"
 

@@ -306,7 +306,7 @@ def test_a_merge_that_cannot_start_says_why(
     [
         (
             JobState("j", JobStatus.COMPLETED),
-            Merged(True, "nothing new in 0 files; Delta version –; nothing due"),
+            Merged(True, "no raw file fits config/sources.yaml at abc; Delta version –; nothing due"),
         ),
         (JobState("j", JobStatus.FAILED, "no space left"), Merged(False, "failed: no space left")),
     ],

@@ -122,10 +122,24 @@ def test_a_full_merge_is_another_instance(merge: Operation, hub: Hub):
     assert run.id.startswith(f"merge-full-{DEVELOP[:12]}-")
 
 
-def test_the_timers_merge_is_of_the_default_branch(hub: Hub, repository: FakeRepository):
-    reply = operations.merge_on_schedule(hub, repository=repository)  # type: ignore[arg-type] - a fake
-    orchestrator, run = started(reply, hub)
-    assert (orchestrator, run.commit, run.requester) == ("merge_readings", MAIN, "timer")
+TABLE = b"branches: {develop: train, main: prod}\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "commit"),
+    [
+        (TABLE, DEVELOP),
+        (b"branches: {main: train}\n", MAIN),
+        (b"branches: {other: train}\n", MAIN),  # nobody has pushed it yet
+    ],
+)
+def test_merges_are_of_the_branch_that_trains_unless_asked_otherwise(hub: Hub, table: bytes, commit: str):
+    files = {"config/pipeline.yaml": table}
+    repository: Any = FakeRepository({MAIN: files, DEVELOP: {}}, {"main": MAIN, "develop": DEVELOP})
+    operations.merge_on_schedule(hub, repository=repository)
+    operations.start_merge(b"", hub, repository=repository)
+    asked = [(name, run.commit, run.requester) for name, _, run in hub.started]
+    assert asked == [("merge_readings", commit, "timer"), ("merge_readings", commit, "operator")]
 
 
 def test_a_scoring_is_of_prod_and_yesterday_unless_asked_otherwise(score: Operation, hub: Hub):
