@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from busbar.clients.session import status_error
 from busbar.domain.errors import Conflict, NotFound, TemporarilyUnavailable
+from busbar.domain.wording import shortened
 from busbar.settings import Settings
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ class Repository:
         target_url: str | None = None,
     ) -> None:
         """Set a commit's status; the host takes 140 characters of `description`: the rest is cut."""
-        short = description if len(description) <= _DESCRIPTION else f"{description[: _DESCRIPTION - 1]}…"
-        body = {"state": state, "description": short, "context": context, "target_url": target_url}
+        told = shortened(description, _DESCRIPTION)
+        body = {"state": state, "description": told, "context": context, "target_url": target_url}
         sent = {name: value for name, value in body.items() if value is not None}
         self._send("POST", f"statuses/{commit}", f"set the status of {commit}", json=sent)
 

@@ -14,6 +14,11 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(before)} and {last}" if before else last
 
 
+def shortened(text: str, most: int) -> str:
+    """The text in at most so many characters; `…` says that it goes on."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def gist(text: str) -> str:
     """A log's end in a line: what it begins with, and its last line, where the error stands."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -9,11 +9,13 @@ from busbar.domain.policies import GateName, Stage
 from busbar.domain.records import CircuitRecord, RunRecord
 from busbar.domain.release_record import Place, ReleaseRecord
 from busbar.domain.training import Verdict
-from busbar.domain.wording import listed
+from busbar.domain.wording import listed, shortened
 from busbar.pages import evidence
 from busbar.pages.render import render
 from busbar.pages.rows import in_order
 from busbar.pages.views import ApprovalView
+
+_SUBJECT = 140  # characters: what a list of mails shows at most; the mail begins with the whole sentence
 
 
 class Letter(NamedTuple):
@@ -34,7 +36,7 @@ NEXT = {
 
 
 def _letter(name: str, subject: str, **values: Any) -> Letter:
-    one_line = " ".join(f"[Busbar] {subject}".split())
+    one_line = shortened(" ".join(f"[Busbar] {subject}".split()), _SUBJECT)
     values |= {"subject": one_line}
     text = render(f"mail/{name}.txt", **values)
     return Letter(one_line, render(f"mail/{name}.html", **values), text.strip() + "\n")
@@ -102,7 +104,7 @@ def mail_run_finished(run: RunRecord, circuits: Sequence[CircuitRecord], board_u
         run=run,
         trained=[record for record in ordered if record.verdict is Verdict.TRAINED],
         stopped=[record for record in ordered if record.verdict in (Verdict.GATED_OUT, Verdict.QUARANTINED)],
-        link=f"{board_url.rstrip('/')}/",
+        link=f"{board_url.rstrip('/')}/runs/{run.id}",
     )
 
 

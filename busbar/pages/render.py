@@ -32,6 +32,7 @@ def _environment() -> "Environment":
         "moment": moment,
         "short": short,
         "tone": tone,
+        "opening": opening,
     }
     environment.globals["stylesheet"] = stylesheet
     return environment
@@ -111,6 +112,11 @@ _TONES = {
         *("scoring", "open", "on its way", "ramping", "detected"),
     ),
 }
+
+
+def opening(sentence: str) -> str:
+    """A sentence as it begins: names further on keep their capitals, which `capitalize` would take."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def tone(status: str) -> str:

@@ -20,7 +20,7 @@ from busbar.domain.records import DeploymentRecord, RunRecord, RunStatus
 from busbar.domain.training import Verdict
 from busbar.pages import LinkState, evidence
 from busbar.pages.ramps import rollouts
-from busbar.pages.render import moment, number, percent, short, tone
+from busbar.pages.render import moment, number, opening, percent, short, tone
 from busbar.pages.rows import BAR_END, in_order, skill_bar
 from tests.pages import samples
 
@@ -172,7 +172,7 @@ def test_a_run_page_lists_its_circuits():
     board = samples.fleet(2, 3)
     text = squeezed(pages.run(board.runs[0], board.circuits))
     assert "PLANT2 CIRC1 training" in text
-    assert board.runs[0].sentence in text
+    assert opening(board.runs[0].sentence) in text
 
 
 def view(state: LinkState = LinkState.OPEN, plants: int = 2) -> pages.ApprovalView:
@@ -394,7 +394,11 @@ def test_other_mails():
     assert late.subject == "[Busbar] PLANT1/CIRC1 has been training for 4 hours"
     assert "https://b.example.com/circuits/PLANT1/CIRC1" in late.text
     board = samples.fleet(2, 3)
-    done = pages.mail_run_finished(board.runs[1], board.circuits, "https://b.example.com/")
+    run = replace(board.runs[1], sentence="endpoint be-plant1-dev would have 21 deployments. " * 5)
+    done = pages.mail_run_finished(run, board.circuits, "https://b.example.com/")
+    assert (len(done.subject), done.subject[-1]) == (140, "…")
+    assert done.text.startswith(run.sentence.strip())
+    assert f"Run: https://b.example.com/runs/{run.id}" in done.text
     assert "Trained: 4" in done.text
     assert "PLANT2/CIRC3, quarantined: etl_merge left 12" in done.text
 

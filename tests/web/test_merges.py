@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from busbar.pages.render import opening
 from busbar.web import merges
 from tests.fakes import FakeRecords
 from tests.pages import samples
@@ -48,7 +49,7 @@ def test_a_merges_page_tells_everything(records: FakeRecords):
 
 def test_a_failed_merges_page_has_no_figures(records: FakeRecords):
     told = text(merges.one(FAILED.id, records=records).body)
-    assert FAILED.sentence in told
+    assert opening(FAILED.sentence) in told
     assert "Newest readings" not in told
 
 
