@@ -91,6 +91,11 @@ class Candidate(Served):
         """The model alone, without its ramp."""
         return Served(**_own(self))
 
+    @property
+    def part(self) -> str:
+        """Of what comes in: `25 %`, or `20 % mirrored` while it gets copies."""
+        return f"{self.mirrored} % mirrored" if self.mirrored and not self.share else f"{self.share} %"
+
     def with_run(self, run: LiveRun) -> "Candidate":
         """The candidate with a run on record, the same run once."""
         return replace(self, live=(*(one for one in self.live if one.job != run.job), run))

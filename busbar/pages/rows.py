@@ -106,7 +106,7 @@ def _deployed(record: DeploymentRecord | None, newest: str | None) -> Cell:
     where = f"{record.deployment} on {record.endpoint} since {record.since}, cutoff date {record.cutoff_date}"
     ramp, candidate = "", record.candidate
     if candidate is not None:
-        ramp = f"v{candidate.model_version} {candidate.share} %"
+        ramp = f"v{candidate.model_version} {candidate.part}"
         where = f"{where}; {candidate.deployment}: {candidate.progress or 'not ready yet'}"
     return Cell(f"v{record.model_version}", "same" if same else "old", where, ramp)
 

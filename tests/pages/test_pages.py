@@ -434,6 +434,15 @@ def test_a_board_tells_how_far_a_release_is(shares: tuple[int | None, ...], said
     assert (NEW in page) == bool(said)
 
 
+def test_a_candidate_that_gets_copies_has_them_told():
+    record = samples.ramping(samples.deployment(KEY, Stage.PROD), 0)
+    assert record.candidate
+    mirroring = replace(record, candidate=replace(record.candidate, mirrored=20))
+    page = pages.board(pages.Board((samples.record(KEY, samples.metrics()),), (mirroring,)))
+    assert "1 circuit ramps up (1 at 20 % mirrored)" in page
+    assert "→ v5 20 % mirrored" in page
+
+
 def test_a_candidate_and_its_share_stand_beside_what_serves():
     record = samples.record(CircuitKey("PLANT1", "CIRC1"), samples.metrics())
     deployments = ramped(25)
