@@ -67,7 +67,8 @@ class Orchestrations:
             act()
         except Exception:  # each backend has errors of its own; whatever it was, it is raised if it matters
             standing = self.standing(instance_id)
-            if known if standing is None else not standing.ended:
+            needless = standing.ended if standing else not known
+            if not needless:
                 raise
 
     def request(self, instance_id: str) -> Any:

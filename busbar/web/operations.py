@@ -65,7 +65,8 @@ def start_merge(body: bytes, orchestrations: Orchestrations, *, repository: Repo
     if not isinstance(full, bool):
         raise BadRequest("full", "neither true nor false")
     requester = optional_text(fields, "requester", "operator")
-    commit = _commit(fields, repository) if "ref" in fields else merging_head(repository)
+    asked = optional_text(fields, "ref")
+    commit = _commit(fields, repository) if asked else merging_head(repository)
     return merge_now(commit, requester, orchestrations, full)
 
 
