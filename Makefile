@@ -92,10 +92,10 @@ prove-engine: setup ## Kill the local Functions host KILLS times and its task hu
 	STRIDE=1 POWER_CUTS=300 EXAMPLES=300 $(PYTHON) -m pytest --timeout 3600 \
 		tests/localazure/task_hub/test_crashes.py tests/localazure/task_hub/test_against_model.py
 
-prove-releases: setup ## Release a light fleet while its host is killed KILLS times; every orchestration at each step [KILLS=20]
+prove-releases: setup ## Release a light fleet while its host is killed KILLS times; every orchestration at each step (two hours) [KILLS=20]
 	$(PYTHON) -m tests.releases.prove --kills $(or $(KILLS),20)
-	CRASHES=all $(PYTHON) -m pytest $(PARALLEL) --timeout 3600 tests/orchestrators/test_crashes.py \
-		tests/orchestrators/test_standstill.py tests/orchestrators/test_operators.py
+	CRASHES=all $(PYTHON) -m pytest -n 4 --dist worksteal --timeout 3600 tests/orchestrators/test_post.py \
+		tests/orchestrators/test_crashes.py tests/orchestrators/test_standstill.py tests/orchestrators/test_operators.py
 
 up: setup ## Start the local Azure with the app on it, and keep it in the foreground
 	@$(PYTHON) -m localazure up --config $(CONFIG) --state $(STATE)
