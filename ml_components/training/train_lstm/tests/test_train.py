@@ -219,3 +219,31 @@ def test_blend_weights_follow_the_better_model() -> None:
     by_lstm = np.stack([truth[..., 0], off[..., 1], off[..., 2], truth[..., 3]], -1)
     truth[0, 0, 0] = np.nan
     np.testing.assert_allclose(blend_weights(by_ridge, by_lstm, truth), [1.0, 0.0, 0.5, 0.0], atol=1e-9)
+
+
+def test_the_optimizer_steps_as_keras_adam_does() -> None:
+    import keras
+    import tensorflow as tf
+    from lstm import _Adam  # pyright: ignore[reportPrivateUsage] - what training runs
+
+    random = np.random.default_rng(0)
+    start = [random.standard_normal(shape).astype(np.float32) for shape in ((3, 4), (4,))]
+    ours, theirs = [tf.Variable(one) for one in start], [keras.Variable(one) for one in start]
+    own, adam = _Adam(0.01, ours), keras.optimizers.Adam(0.01)
+    for _ in range(20):
+        gradients = [random.standard_normal(one.shape).astype(np.float32) for one in start]
+        own.apply(gradients)
+        adam.apply([tf.constant(one) for one in gradients], theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_quantiles_are_those_of_numpy(gap: bool) -> None:
+    from blend import INTERVAL, _quantiles  # pyright: ignore[reportPrivateUsage] - both of its ways
+
+    residuals = np.random.default_rng(3).standard_normal((40, 5, 2))
+    if gap:
+        residuals[:7, 1, 0] = np.nan
+    lower, upper = _quantiles(residuals)
+    np.testing.assert_array_equal((lower, upper), np.nanquantile(residuals, INTERVAL, axis=0))
