@@ -61,7 +61,7 @@ class Orchestrations:
     def _unless_ended(self, instance_id: str, act: Callable[[], object], *, known: bool = True) -> None:
         """Act on an instance; one that has come to its end meanwhile needs nothing done.
 
-        known: nor does one that the task hub does not know, unless it must be there.
+        known: whether one that the task hub does not know is an error; else it needs nothing done either.
         """
         try:
             act()

@@ -72,8 +72,7 @@ class Processes:
         self._starting: dict[str, asyncio.Lock] = {}
         self._ending: set[asyncio.Task[None]] = set()
         limits = httpx.Limits(max_connections=None)
-        # Each use has a limit of its own: the deployment's, or its probes'.
-        self._http = httpx.AsyncClient(timeout=None, trust_env=False, limits=limits)  # noqa: S113 - see above
+        self._http = httpx.AsyncClient(timeout=None, trust_env=False, limits=limits)  # noqa: S113 - each use has its own
         self._tending: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
