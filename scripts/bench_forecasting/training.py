@@ -129,10 +129,9 @@ def _children() -> float:
 
 
 def _keras() -> Any:
-    from lstm import keras, tf
+    from network import keras, use_one_core
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_core()
     return keras
 
 

@@ -98,9 +98,10 @@ def _spread(inputs: np.ndarray) -> np.ndarray:
 
 def _quantiles(residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Per horizon step and sensor; a step without residuals takes its sensor's."""
-    if not np.isnan(residuals).any():  # a column at a time is what NaN costs
+    if np.isnan(residuals).any():
+        pooled = np.nanquantile(residuals, INTERVAL, axis=(0, 1))[:, None, :]
+        steps = np.nanquantile(residuals, INTERVAL, axis=0)
+        lower, upper = np.where(np.isnan(residuals).all(0), pooled, steps)
+    else:  # by numpy's other function, which does not go column by column
         lower, upper = np.quantile(residuals, INTERVAL, axis=0)
-        return np.minimum(lower, 0.0), np.maximum(upper, 0.0)
-    pooled = np.nanquantile(residuals, INTERVAL, axis=(0, 1))[:, None, :]
-    lower, upper = np.where(np.isnan(residuals).all(0), pooled, np.nanquantile(residuals, INTERVAL, axis=0))
     return np.minimum(lower, 0.0), np.maximum(upper, 0.0)

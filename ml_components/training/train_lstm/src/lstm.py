@@ -4,127 +4,14 @@ One network is shared by all sensors: each look-back is normalised by its own me
 read by the LSTM, and its forecast is put back on the look-back's scale.
 """
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from network import Network, Shape, compiled, use_one_core
 from shared.circuit import Hyperparameters
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is loaded
-
-import keras
-import tensorflow as tf
-
 EPSILON = 1e-5
-BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-7  # Keras' own
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """What a network is compiled for. Circuits alike in it are trained on one compiled network, one after the other."""
-
-    patches: int
-    patch: int
-    units: int
-    horizon: int
-    batch: int
-    learning_rate: float
-    seed: int
-
-
-class _Adam:
-    """Adam (Kingma and Ba, 2015) as Keras has it, in one operation a variable instead of twelve."""
-
-    def __init__(self, rate: float, weights: Sequence[tf.Variable]):
-        self._rate, self._weights = rate, weights
-        self._moments = [[tf.Variable(tf.zeros_like(one)) for one in weights] for _ in BETAS]
-        self._powers = [tf.Variable(1.0) for _ in BETAS]
-
-    @property
-    def variables(self) -> list[tf.Variable]:
-        return [*self._moments[0], *self._moments[1], *self._powers]
-
-    def apply(self, gradients: Sequence[tf.Tensor]) -> None:
-        powers = [power.assign(power * beta) for power, beta in zip(self._powers, BETAS, strict=True)]
-        for weight, gradient, first, second in zip(self._weights, gradients, *self._moments, strict=True):
-            tf.raw_ops.ResourceApplyAdam(
-                var=weight.handle,
-                m=first.handle,
-                v=second.handle,
-                beta1_power=powers[0],
-                beta2_power=powers[1],
-                lr=self._rate,
-                beta1=BETAS[0],
-                beta2=BETAS[1],
-                epsilon=ADAM_EPSILON,
-                grad=gradient,
-            )
-
-
-class _Network:
-    """A compiled network: tracing it costs more than training it for a few epochs, so it is kept."""
-
-    def __init__(self, shape: _Shape):
-        keras.utils.set_random_seed(shape.seed)
-        self.model = keras.Sequential(
-            [
-                keras.Input((shape.patches, shape.patch)),
-                keras.layers.LSTM(shape.units, unroll=True),
-                keras.layers.Dense(shape.horizon),
-            ]
-        )
-        self._weights = [variable.value for variable in self.model.trainable_variables]
-        self._optimizer = _Adam(shape.learning_rate, self._weights)
-        self._variables = [*self.model.variables, *self._optimizer.variables]
-        self._fresh = [variable.numpy() for variable in self._variables]
-        self._batch = shape.batch
-        single = tf.float32
-        patches = tf.TensorSpec((None, shape.patches, shape.patch), single)
-        self._forecast = tf.function(lambda given: self.model(given), input_signature=[patches])
-        self._run_epoch = tf.function(
-            self._epoch,
-            input_signature=[
-                patches,
-                tf.TensorSpec((None, shape.horizon), single),
-                tf.TensorSpec((None, 1), single),
-                tf.TensorSpec((None,), tf.int32),
-            ],
-        )
-
-    def reset(self) -> None:
-        """As it was when it was made."""
-        for variable, value in zip(self._variables, self._fresh, strict=True):
-            variable.assign(value)
-
-    def run_epoch(self, samples: "_Samples", order: np.ndarray) -> float:
-        """One pass over the samples in this order; the mean loss of its batches."""
-        return float(self._run_epoch(samples.patches, samples.targets, samples.deviation, order))
-
-    def forecast(self, patches: np.ndarray) -> np.ndarray:
-        """What the model makes of [n, patches, patch]: [n, horizon]; traced, it takes half of what a call takes."""
-        return self._forecast(patches).numpy()
-
-    def _epoch(self, x: tf.Tensor, y: tf.Tensor, scale: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
-        """A traced loop over the batches: fit() would spend most of its time between the steps of so small a model."""
-        size, total = self._batch, tf.constant(0.0)
-        for batch in tf.range(tf.shape(order)[0] // size):
-            rows = tf.ensure_shape(order[batch * size : (batch + 1) * size], (size,))
-            with tf.GradientTape() as tape:
-                miss = (self.model(tf.gather(x, rows), training=True) - tf.gather(y, rows)) * tf.gather(
-                    scale, rows
-                )
-                loss = tf.reduce_mean(tf.square(miss))
-            self._optimizer.apply(tape.gradient(loss, self._weights))
-            total += loss
-        return total / tf.cast(tf.shape(order)[0] // size, tf.float32)
-
-
-@lru_cache(maxsize=4)
-def _network(shape: _Shape) -> _Network:
-    return _Network(shape)
 
 
 @dataclass(frozen=True)
@@ -134,7 +21,7 @@ class TrainedLstm:
     weights: in Keras' order: kernel, recurrent kernel, bias, dense kernel, dense bias.
     """
 
-    shape: _Shape
+    shape: Shape
     weights: list[np.ndarray]
     training_loss: list[float]
     validation_loss: list[float]
@@ -152,9 +39,9 @@ class TrainedLstm:
         self._network.model.save_weights(path)
 
     @property
-    def _network(self) -> _Network:
+    def _network(self) -> Network:
         """The network with these weights: another circuit may have trained on it since."""
-        network = _network(self.shape)
+        network = compiled(self.shape)
         network.model.set_weights(self.weights)
         return network
 
@@ -189,11 +76,10 @@ def fit_lstm(
     chosen: Hyperparameters,
 ) -> TrainedLstm:
     """Fit on standardised windows; stops when the check windows stop improving and keeps the best weights."""
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_core()
     train = _Samples.of(inputs, targets, chosen.patch)
     check = _Samples.of(check_inputs, check_targets, chosen.patch)
-    shape = _Shape(
+    shape = Shape(
         patches=chosen.look_back // chosen.patch,
         patch=chosen.patch,
         units=chosen.units,
@@ -202,7 +88,7 @@ def fit_lstm(
         learning_rate=chosen.learning_rate,
         seed=chosen.seed,
     )
-    network = _network(shape)
+    network = compiled(shape)
     network.reset()
     shuffle = np.random.default_rng(chosen.seed)
     training_loss: list[float] = []
@@ -210,7 +96,7 @@ def fit_lstm(
     best = network.model.get_weights()
     for _ in range(chosen.epochs):
         order = shuffle.permutation(len(train.targets)).astype(np.int32)
-        training_loss.append(network.run_epoch(train, order))
+        training_loss.append(network.run_epoch(train.patches, train.targets, train.deviation, order))
         validation_loss.append(_loss(network, check))
         if int(np.argmin(validation_loss)) == len(validation_loss) - 1:
             best = network.model.get_weights()
@@ -219,7 +105,7 @@ def fit_lstm(
     return TrainedLstm(shape, best, training_loss, validation_loss)
 
 
-def _loss(network: _Network, samples: _Samples) -> float:
+def _loss(network: Network, samples: _Samples) -> float:
     miss = (network.forecast(samples.patches) - samples.targets) * samples.deviation
     return float(np.mean(miss**2))
 

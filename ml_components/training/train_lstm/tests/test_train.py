@@ -221,15 +221,39 @@ def test_blend_weights_follow_the_better_model() -> None:
     np.testing.assert_allclose(blend_weights(by_ridge, by_lstm, truth), [1.0, 0.0, 0.5, 0.0], atol=1e-9)
 
 
+@pytest.mark.parametrize(("patches", "patch", "units"), [(8, 12, 64), (1, 5, 3)])
+def test_the_network_forecasts_and_learns_as_keras_does(patches: int, patch: int, units: int) -> None:
+    import tensorflow as tf
+    from network import Network, Shape, forward
+
+    network = Network(Shape(patches, patch, units, horizon=4, batch=16, learning_rate=0.01, seed=3))
+    weights = [variable.value for variable in network.model.trainable_variables]
+    random = np.random.default_rng(1)
+    given = random.standard_normal((16, patches, patch)).astype(np.float32)
+    with tf.GradientTape(persistent=True) as tape:
+        ours, theirs = forward(weights, tf.constant(given)), network.model(given)
+        losses = [tf.reduce_sum(tf.square(one)) for one in (ours, theirs)]
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    unread = tf.UnconnectedGradients.ZERO
+    for pair in zip(
+        *(tape.gradient(loss, weights, unconnected_gradients=unread) for loss in losses), strict=True
+    ):
+        np.testing.assert_allclose(*pair, rtol=1e-4, atol=1e-5)
+
+    targets, scale = np.zeros((16, 4), np.float32), np.ones((16, 1), np.float32)
+    order = np.arange(16, dtype=np.int32)
+    assert network.run_epoch(given, targets, scale, order) > network.run_epoch(given, targets, scale, order)
+
+
 def test_the_optimizer_steps_as_keras_adam_does() -> None:
     import keras
     import tensorflow as tf
-    from lstm import _Adam  # pyright: ignore[reportPrivateUsage] - what training runs
+    from network import Adam
 
     random = np.random.default_rng(0)
     start = [random.standard_normal(shape).astype(np.float32) for shape in ((3, 4), (4,))]
     ours, theirs = [tf.Variable(one) for one in start], [keras.Variable(one) for one in start]
-    own, adam = _Adam(0.01, ours), keras.optimizers.Adam(0.01)
+    own, adam = Adam(0.01, ours), keras.optimizers.Adam(0.01)
     for _ in range(20):
         gradients = [random.standard_normal(one.shape).astype(np.float32) for one in start]
         own.apply(gradients)
