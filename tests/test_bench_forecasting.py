@@ -1,11 +1,13 @@
-"""The benchmark of alarms counts what it measures, and says what it needs."""
+"""The benchmarks of data and models start, count what they measure, and say what they need."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from scripts.bench_forecasting.__main__ import _shares, app
+from scripts.bench_forecasting.__main__ import ENVIRONMENT, FOLDER, SETUP, _shares, app
 
 QUIET = {
     "sensors": 4,
@@ -39,3 +41,13 @@ def test_the_statistic_is_measured_without_the_stations(
     done = CliRunner().invoke(app, ["drift", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "alarms are not measured" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("program", ["accuracy", "training", "scoring", "days", "alarms"])
+def test_a_program_finds_what_it_measures(program: str) -> None:
+    if not SETUP.exists():
+        pytest.skip("the training environment is not built: make setup")
+    python = Path(SETUP.read_text().splitlines()[-1]) / "bin" / "python"
+    command = [str(python), str(FOLDER / f"{program}.py"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | ENVIRONMENT)
+    assert done.returncode == 0, done.stderr

@@ -17,9 +17,16 @@ from scripts.bench_engine.environment import prepare
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 SETUP = ROOT / ".localazure" / "environments" / ".setup"  # its last line is the training environment's path
+COMPONENTS = ROOT / "ml_components"
+MODULES = ("", "training/train_lstm/src", "scoring", "monitoring/detect_drift/src")  # that programs import
 DATA = ROOT.parent / "shared" / "data"
 PUBLISHED_96 = 0.370  # PatchTST/64 on ETTh1, Nie et al., ICLR 2023, table 3
 OTHERS = ROOT / ".localazure" / "bench-drift" / "bin" / "python"  # scipy and Evidently
+ENVIRONMENT = {
+    "PYTHONPATH": os.pathsep.join(str(COMPONENTS / module) for module in MODULES),
+    "OMP_NUM_THREADS": "1",  # a job's share, as train.py takes it
+    "OPENBLAS_NUM_THREADS": "1",
+}
 FOUND = {
     "false, a sensor": ("≤", 0.01),
     "false, a circuit": ("≤", 0.05),
@@ -179,9 +186,9 @@ def _lines(program: str, *arguments: str) -> Iterator[Row]:
 
 def _run(python: Path, program: str, *arguments: str) -> Iterator[Row]:
     """What a program prints, object by object."""
-    one_core = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # a job's share, as train.py takes it
     command = [str(python), str(FOLDER / program), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | one_core) as process:
+    environment = os.environ | ENVIRONMENT
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         yield from map(json.loads, process.stdout or ())
     if process.returncode:
         raise typer.Exit(2)

@@ -7,18 +7,14 @@ broken, or drifted on three of the days.
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from series import COMPONENTS, Case, etth1, station
-
-sys.path.insert(0, str(COMPONENTS / "monitoring" / "detect_drift" / "src"))
-
 from detector import Detector, Findings, Stretch, guard
 from guard import MAX_MISSING
+from series import Case, etth1, station
 from verdict import Severity, judge
 
 # Rules and limits of detect_drift are chosen on these two stations; the others are only ever measured.

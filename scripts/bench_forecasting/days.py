@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import yaml
 from scoring import SENSORS, make_onnx
-from series import COMPONENTS
 
 ROWS, DAYS = 30 * 24, ("2025-12-31", "2025-12-30", "2025-12-29")
 END = datetime(2026, 1, 1, tzinfo=UTC)
+COMPONENTS = Path(__file__).resolve().parents[2] / "ml_components"
 TOGETHER = COMPONENTS / "scoring" / "score_circuits" / "src" / "score_circuits.py"
 ALONE = COMPONENTS / "scoring" / "batch_score" / "src" / "score.py"
 

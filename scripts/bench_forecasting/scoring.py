@@ -11,10 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from series import COMPONENTS
 from shared.circuit import Hyperparameters
-
-sys.path.insert(0, str(COMPONENTS / "scoring"))
 
 SENSORS = 7
 CHOSEN = Hyperparameters()

@@ -1,15 +1,10 @@
-"""Public sensor data as plain arrays, and the components' own modules on the path."""
+"""Public sensor data as plain arrays."""
 
 import csv
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
-COMPONENTS = ROOT / "ml_components"
-sys.path[:0] = [str(COMPONENTS), str(COMPONENTS / "training" / "train_lstm" / "src")]
 
 import numpy as np
 from shared.circuit import Circuit, Hyperparameters
