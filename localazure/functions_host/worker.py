@@ -6,17 +6,19 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import azure_functions_runtime as runtime
 from azure_functions_runtime import handle_event
 
 from localazure.functions_host.app_loop import AppLoop
 from localazure.functions_host.messages import ParameterBinding, StatusResult, TypedData, invocation, request
+from localazure.functions_host.turns import TurnExecutor
 
 Binding = Mapping[str, Any]
 
@@ -56,6 +58,10 @@ class Function:
         return str(self.trigger["type"]).lower()
 
     @property
+    def is_orchestrator(self) -> bool:
+        return self.kind == "orchestrationtrigger"
+
+    @property
     def disabled(self) -> bool:
         """Whether the app setting `AzureWebJobs.<name>.Disabled` says so."""
         settings = (f"AzureWebJobs{mark}{self.name}{mark}Disabled" for mark in (".", "__"))
@@ -78,10 +84,12 @@ class Worker:
         functions: Mapping[str, Function],
         client_binding: str,
         loop: AppLoop,
+        turns: TurnExecutor,
         time_limit: timedelta | None = None,
         http_address: str | None = None,
     ):
-        self.functions, self.http_address, self._loop = functions, http_address, loop
+        self.functions, self.http_address = functions, http_address
+        self._loop, self._turns = loop, turns
         self._client_binding, self._time_limit = client_binding, time_limit
         self._ids = itertools.count(1)
 
@@ -93,12 +101,14 @@ class Worker:
         """
         sys.path.insert(0, str(app))
         runtime.start_threadpool_executor()
+        turns = TurnExecutor(cast(ThreadPoolExecutor, handle_event.get_threadpool_executor()))
+        runtime.get_threadpool_executor = lambda: turns  # the durable library asks here for its threads
         loop = AppLoop()
         http_address = await loop.run(_start(app))
         listed = await loop.run(runtime.functions_metadata_request(request()))
         functions = [_function(metadata) for metadata in listed.function_metadata_results or ()]
         by_name = {function.name: function for function in functions}
-        return cls(by_name, client_binding, loop, time_limit, http_address)
+        return cls(by_name, client_binding, loop, turns, time_limit, http_address)
 
     def of_kind(self, kind: str) -> list[Function]:
         """The functions with that trigger that are not disabled."""
@@ -116,7 +126,8 @@ class Worker:
         try:
             async with asyncio.timeout(self._time_limit.total_seconds() if self._time_limit else None):
                 work = runtime.invocation_request(message)
-                response = await (work if _never_blocks(function) else self._loop.run(work))
+                with self._turns.turn_of(function.name if function.is_orchestrator else None):
+                    response = await (work if _never_blocks(function) else self._loop.run(work))
         except TimeoutError:
             raise _overdue(function, self._time_limit) from None
         if response.result.status != StatusResult.Success:

@@ -26,6 +26,7 @@ def run(client, name, value=None, **options):
         ("classic_race", 0.02, "too late"),
         ("classic_loop", 0, [4, False]),
         ("sleeper", 0.02, "awake"),
+        ("own_loop", 6, 6),
         ("generations", {"generation": 1, "until": 5}, 5),
     ],
 )

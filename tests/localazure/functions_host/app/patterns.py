@@ -1,5 +1,6 @@
 """Orchestrations in the native style, one for each thing they can do."""
 
+import asyncio
 from datetime import timedelta
 
 import azure.durable_functions as df
@@ -38,6 +39,15 @@ def unserialisable(request: object):
 def retried(ctx, request):
     policy = task.RetryPolicy(first_retry_interval=SOON, max_number_of_attempts=3, backoff_coefficient=2)
     return (yield ctx.call_activity("flaky", input=request, retry_policy=policy))
+
+
+@bp.orchestration_trigger(context_name="context")
+def own_loop(ctx, turns):
+    """Runs an event loop of its own at every turn."""
+    for _ in range(turns):
+        asyncio.run(asyncio.sleep(0))
+        yield ctx.call_activity("length", input="x")
+    return turns
 
 
 @bp.orchestration_trigger(context_name="context")
