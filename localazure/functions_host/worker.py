@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -48,11 +49,11 @@ class Function:
     function_id: str
     bindings: tuple[Binding, ...]
 
-    @property
+    @cached_property
     def trigger(self) -> Binding:
         return next(b for b in self.bindings if b["type"].lower().endswith("trigger"))
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """The trigger's type in lower case, such as `httptrigger`."""
         return str(self.trigger["type"]).lower()

@@ -11,7 +11,7 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 from localazure.task_hub.clock import Clock
 from localazure.task_hub.model import Executor, Status, TurnDeclined
 from localazure.task_hub.runner import Runner
-from localazure.task_hub.schedule import Alarm, Ready
+from localazure.task_hub.schedule import Alarm, Lull, Ready
 from localazure.task_hub.store import Activity, Reader, Work
 from localazure.task_hub.transaction import Effects
 from localazure.task_hub.transitions import Transitions
@@ -43,7 +43,7 @@ class Engine:
         self._ready, self._ready_entities = Ready(), Ready()
         self._activities: asyncio.Queue[Activity] = asyncio.Queue()
         self._outstanding = set[int]()  # activities that somebody still waits for
-        self._alarm = Alarm(self._make_ready, clock)
+        self._alarm, self._lull = Alarm(self._make_ready, clock), Lull(self._make_ready)
         self._histories = OrderedDict[str, tuple[str, list[pb.HistoryEvent]]]()
         self._waiters: dict[str, asyncio.Event] = {}
         self._sizes = (turns, entities, activities)
@@ -69,6 +69,7 @@ class Engine:
         What is interrupted then is taken up again at the next start.
         """
         self._alarm.stop()
+        self._lull.stop()
         await self._workers.stop(grace)
 
     async def apply[T](self, transition: Callable[[Transitions], T]) -> T:
@@ -98,7 +99,8 @@ class Engine:
 
     @property
     def _idle(self) -> bool:
-        return self._ready.idle and self._ready_entities.idle and self._activities.empty()
+        turns = self._ready.idle and self._ready_entities.idle and self._lull.idle
+        return turns and self._activities.empty()
 
     def _make_ready(self, receiver: str) -> None:
         (self._ready_entities if receiver.startswith("@") else self._ready).add(receiver)
@@ -117,6 +119,8 @@ class Engine:
             self._alarm.set(due, instance_id)
         for receiver in effects.ready:
             self._make_ready(receiver)
+        for receiver in effects.ready_soon:
+            self._lull.wait_for(receiver)
         for instance_id in (*effects.changed, *effects.removed):
             if waiter := self._waiters.pop(instance_id, None):
                 waiter.set()

@@ -73,10 +73,11 @@ def operation_outcome(request_id: str, outcome: pb.OperationResult) -> pb.Histor
 
 def stamp(history: Sequence[pb.HistoryEvent], now: datetime) -> None:
     """Give the events that have no time yet the time `now`."""
-    time = Timestamp()
-    time.FromDatetime(now)
-    for event in history:
-        if not event.timestamp.seconds:
+    bare = [event for event in history if not event.timestamp.seconds]
+    if bare:
+        time = Timestamp()
+        time.FromDatetime(now)
+        for event in bare:
             event.timestamp.CopyFrom(time)
 
 

@@ -76,7 +76,7 @@ class Instances(Locks):
 
     def raise_event(self, instance_id: str, name: str, payload: str | None) -> None:
         self._require_active(instance_id)
-        self._post(instance_id, events.new_event_raised_event(name, payload))
+        self._post(instance_id, events.new_event_raised_event(name, payload), soon=True)
 
     def suspend(self, instance_id: str, reason: str | None) -> None:
         if self._require_active(instance_id) != Status.SUSPENDED:

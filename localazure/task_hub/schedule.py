@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from localazure.task_hub.clock import Clock, Handle
 
+MOMENT = 0.01  # seconds that an event from outside waits for company
+
 
 class Ready:
     """A queue of instance ids. An id is handed to one taker at a time, and never waits in it twice."""
@@ -44,6 +46,32 @@ class Ready:
         if instance_id in self._again:
             self._again.discard(instance_id)
             self.add(instance_id)
+
+
+class Lull:
+    """Calls `ring(instance_id)` a moment after `wait_for`: what comes meanwhile is seen by the same turn."""
+
+    def __init__(self, ring: Callable[[str], None]):
+        self._ring = ring
+        self._handles: dict[str, asyncio.TimerHandle] = {}
+
+    @property
+    def idle(self) -> bool:
+        return not self._handles
+
+    def wait_for(self, instance_id: str) -> None:
+        if instance_id not in self._handles:
+            loop = asyncio.get_running_loop()
+            self._handles[instance_id] = loop.call_later(MOMENT, self._end, instance_id)
+
+    def stop(self) -> None:
+        for handle in self._handles.values():
+            handle.cancel()
+        self._handles.clear()
+
+    def _end(self, instance_id: str) -> None:
+        del self._handles[instance_id]
+        self._ring(instance_id)
 
 
 class Alarm:

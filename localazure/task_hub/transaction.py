@@ -17,6 +17,7 @@ class Effects:
     """Side effects of a transition, to be carried out only after its commit."""
 
     ready: list[str] = field(default_factory=list[str])
+    ready_soon: list[str] = field(default_factory=list[str])  # more may be on its way to them
     timers: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
     activities: list[Activity] = field(default_factory=list[Activity])
     changed: list[str] = field(default_factory=list[str])
@@ -31,19 +32,28 @@ class Transaction:
         self._db, self._now, self.effects = db, now, Effects()
 
     def _post(
-        self, target: str, event: pb.HistoryEvent, *, due: float | None = None, sender: str | None = None
+        self,
+        target: str,
+        event: pb.HistoryEvent,
+        *,
+        due: float | None = None,
+        sender: str | None = None,
+        soon: bool = False,
     ) -> None:
-        """Put an event into the inbox of an instance or an entity; `sender` for what goes with its sender."""
+        """Put an event into the inbox of an instance or an entity; `sender` for what goes with its sender.
+
+        It is taken up at once, at its due time, or `soon`.
+        """
         if due is not None and due <= self._now:
             due = None
         self._db.execute(
             "INSERT INTO inbox(id, due, sender, event) VALUES(?,?,?,?)",
             (target, due, sender, event.SerializeToString()),
         )
-        if due is None:
-            self.effects.ready.append(target)
-        else:
+        if due is not None:
             self.effects.timers.append((due, target))
+        else:
+            (self.effects.ready_soon if soon else self.effects.ready).append(target)
 
     def _append(self, instance_id: str, history: Sequence[pb.HistoryEvent]) -> None:
         (count,) = self._db.execute(

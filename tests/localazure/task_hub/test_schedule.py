@@ -3,7 +3,7 @@
 import asyncio
 
 from localazure.task_hub.clock import ManualClock
-from localazure.task_hub.schedule import Alarm, Ready
+from localazure.task_hub.schedule import Alarm, Lull, Ready
 
 
 def test_an_id_waits_once_and_is_taken_by_one(run):
@@ -34,3 +34,21 @@ def test_the_alarm_rings_in_the_order_of_the_due_times():
     alarm.stop()
     clock.advance(1000)
     assert "never" not in rung
+
+
+def test_a_lull_rings_once_for_what_came_in_it(run):
+    async def scenario():
+        rung = []
+        lull = Lull(rung.append)
+        for instance_id in ("a", "b", "a"):
+            lull.wait_for(instance_id)
+        assert (rung, lull.idle) == ([], False)
+        async with asyncio.timeout(20):
+            while not lull.idle:
+                await asyncio.sleep(0.001)
+        assert rung == ["a", "b"]
+        lull.wait_for("c")
+        lull.stop()
+        assert lull.idle
+
+    run(scenario())
