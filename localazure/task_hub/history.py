@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 
 import durabletask.internal.helpers as events
 import durabletask.internal.orchestrator_service_pb2 as pb
@@ -71,14 +71,24 @@ def operation_outcome(request_id: str, outcome: pb.OperationResult) -> pb.Histor
     return pb.HistoryEvent(eventId=-1, entityOperationCompleted=completed)
 
 
-def stamp(history: Sequence[pb.HistoryEvent], now: datetime) -> None:
-    """Give the events that have no time yet the time `now`."""
-    bare = [event for event in history if not event.timestamp.seconds]
-    if bare:
-        time = Timestamp()
-        time.FromDatetime(now)
-        for event in bare:
+def orchestrator_started(now: float) -> pb.HistoryEvent:
+    """The beginning of a turn at `now`, in seconds since the epoch."""
+    started = pb.OrchestratorStartedEvent()
+    return pb.HistoryEvent(eventId=-1, timestamp=_timestamp(now), orchestratorStarted=started)
+
+
+def stamp(history: Sequence[pb.HistoryEvent], now: float) -> None:
+    """Give the events that have no time yet the time `now`, in seconds since the epoch."""
+    time = _timestamp(now)
+    for event in history:
+        if not event.timestamp.seconds:
             event.timestamp.CopyFrom(time)
+
+
+def _timestamp(now: float) -> Timestamp:
+    """To the microsecond, as the SDK's clock has it."""
+    seconds, microseconds = divmod(round(now * 1e6), 10**6)
+    return Timestamp(seconds=seconds, nanos=1000 * microseconds)
 
 
 def seconds(message: Message, field: str) -> float | None:

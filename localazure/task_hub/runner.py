@@ -1,14 +1,13 @@
 """Runs the app's code through the executor; whatever it does, there is something to record."""
 
 import logging
-from datetime import UTC, datetime
 
-import durabletask.internal.helpers as events
 import durabletask.internal.orchestrator_service_pb2 as pb
 
 from localazure.task_hub import batch as batches
 from localazure.task_hub.batch import Conclusion
 from localazure.task_hub.clock import Clock
+from localazure.task_hub.history import orchestrator_started
 from localazure.task_hub.model import ActivityFailed, Executor, TurnDeclined, failure_details
 from localazure.task_hub.rewind import rewound_history
 from localazure.task_hub.store import Active, Activity, Batch, Work
@@ -32,7 +31,7 @@ class Runner:
             raise
         except Exception as error:
             _log.exception("The orchestrator %s of %s could not be run", work.instance.name, work.instance.id)
-            return failed(type(error).__name__, str(error), new, self._now())
+            return failed(type(error).__name__, str(error), new, self._clock.now())
 
     async def _decide(
         self, instance: Active, past: list[pb.HistoryEvent], new: list[pb.HistoryEvent]
@@ -40,10 +39,10 @@ class Runner:
         response = await self._executor.orchestrate(instance.id, instance.name, past, new)
         rewound = rewound_history(response)
         if rewound is None:
-            return decide(response, new, self._now())
+            return decide(response, new, self._clock.now())
         again = [self._turn_started()]
         response = await self._executor.orchestrate(instance.id, instance.name, rewound, again)
-        decision = decide(response, again, self._now())
+        decision = decide(response, again, self._clock.now())
         decision.rewound = rewound
         return decision
 
@@ -68,10 +67,7 @@ class Runner:
             return None, failure_details(type(error).__name__, str(error))
 
     def _turn_started(self) -> pb.HistoryEvent:
-        return events.new_orchestrator_started_event(self._now())
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.now(), UTC)
+        return orchestrator_started(self._clock.now())
 
 
 def _storable(result: object) -> str | None:

@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
@@ -59,7 +58,7 @@ class Transaction:
         (count,) = self._db.execute(
             "SELECT coalesce(max(seq) + 1, 0) FROM history WHERE id=?", (instance_id,)
         ).fetchone()
-        stamp(history, datetime.fromtimestamp(self._now, UTC))
+        stamp(history, self._now)
         self._db.executemany(
             "INSERT INTO history VALUES(?,?,?)",
             [(instance_id, count + i, event.SerializeToString()) for i, event in enumerate(history)],

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 
 import durabletask.internal.helpers as events
 import durabletask.internal.orchestrator_service_pb2 as pb
@@ -75,7 +75,7 @@ class Decision:
     rewound: list[pb.HistoryEvent] | None = None
 
 
-def decide(response: pb.OrchestratorResponse, new: Sequence[pb.HistoryEvent], now: datetime) -> Decision:
+def decide(response: pb.OrchestratorResponse, new: Sequence[pb.HistoryEvent], now: float) -> Decision:
     """Turn an orchestrator's actions into history and work; an action that is unknown fails it."""
     decision = Decision(list(new), _text(response, "customStatus"))
     for action in response.actions:
@@ -85,7 +85,7 @@ def decide(response: pb.OrchestratorResponse, new: Sequence[pb.HistoryEvent], no
     return decision
 
 
-def failed(error_type: str, message: str, new: Sequence[pb.HistoryEvent], now: datetime) -> Decision:
+def failed(error_type: str, message: str, new: Sequence[pb.HistoryEvent], now: float) -> Decision:
     """The decision of a turn that could not be run."""
     action = events.new_complete_orchestration_action(
         -1, pb.ORCHESTRATION_STATUS_FAILED, None, failure_details(error_type, message)
