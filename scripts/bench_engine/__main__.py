@@ -14,7 +14,7 @@ from scripts.bench_engine.contenders import BENCH_PYTHON, CONTENDERS, REQUIREMEN
 from scripts.bench_engine.measurements import Results, own_figures, take_turns
 from scripts.bench_engine.targets import targets
 
-FULL = {10: 2, 50: 4, 200: 2}  # repetitions by number of circuits
+FULL = {10: 2, 50: 12, 200: 2}  # repetitions by number of circuits, at most
 QUICK = {10: 1, 50: 3}
 WIDTH = 150
 

@@ -11,6 +11,10 @@ from scripts.bench_engine.reporting import Run
 
 LIMIT = 120.0  # seconds for one run with its process' start; what takes longer is reported so
 SLOW = 30.0  # seconds; what took longer is not repeated
+QUICK = (
+    5.0  # seconds; what took longer is given FEW turns: the others' ratios need more to be told from noise
+)
+FEW = 4
 
 type Say = Callable[[str], None]
 
@@ -30,9 +34,9 @@ class Results:
 
     def wants_more(self, name: str, circuits: int) -> bool:
         """Whether another run is worth its time."""
-        if (name, circuits) in self.failures:
-            return False
-        return all(run.seconds < SLOW for run in self.runs.get((name, circuits), ()))
+        runs = self.runs.get((name, circuits), ())
+        limit = SLOW if len(runs) < FEW else QUICK
+        return (name, circuits) not in self.failures and all(run.seconds < limit for run in runs)
 
     def seconds(self, name: str, circuits: int) -> float | None:
         """The median; None without a run."""

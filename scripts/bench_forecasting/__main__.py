@@ -47,7 +47,7 @@ type Target = tuple[str, float, str, float]  # what, measured, sign, limit
 def accuracy(
     data: Annotated[Path, typer.Argument(help="Folder with ett/ETTh1.csv and prsa/*.csv.")] = DATA,
 ) -> None:
-    """Errors beside ridge and seasonal-naive on ETTh1 and the PRSA stations: about a quarter of an hour."""
+    """Errors beside ridge and seasonal-naive on ETTh1 and the PRSA stations: about five minutes."""
     if not (data / "ett").is_dir():
         raise typer.BadParameter(
             f"there is no ett/ETTh1.csv in {data}: see docs/benchmarks.md for where the public data are"

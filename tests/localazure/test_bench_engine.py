@@ -75,6 +75,9 @@ def test_a_program_that_takes_too_long_is_ended_and_reported() -> None:
         ([], True),
         ([run_of(10, 1.0)], True),
         ([run_of(10, 31.0)], False),
+        ([run_of(10, 6.0)] * 3, True),
+        ([run_of(10, 6.0)] * 4, False),
+        ([run_of(10, 4.0)] * 11, True),
         ([c.Failure("> 120 s", 120)], False),
     ],
 )
