@@ -17,7 +17,8 @@ from functools import partial
 
 _log = logging.getLogger(__name__)
 
-LONG = 0.05  # seconds that a turn may hold the event loop
+LONG = 0.1  # seconds that a turn may hold the event loop
+TOLD = 1.0  # seconds of a turn that no busy machine explains
 TRIAL = 3  # short turns in threads before the first on the event loop
 
 _orchestrator = ContextVar[str | None]("orchestrator", default=None)
@@ -64,31 +65,33 @@ class TurnExecutor(ThreadPoolExecutor):
             return self._pool.submit(fn, *args, **kwargs)
         conduct, work = self._conducts[name], partial(fn, *args, **kwargs)
         if conduct.trusted:
-            return self._on_the_loop(name, conduct, work)
-        return self._pool.submit(self._timed, conduct, work)
+            return _on_the_loop(partial(self._timed, name, work))
+        return self._pool.submit(self._timed, name, work)
 
-    def _on_the_loop[T](self, name: str, conduct: _Conduct, work: Callable[[], T]) -> Future[T]:
-        done = Future[T]()
-        try:
-            with _no_running_loop():
-                done.set_result(self._timed(conduct, work))
-        except BaseException as error:  # noqa: BLE001 - as a thread of the pool does
-            done.set_exception(error)
-        if not conduct.trusted:
-            _log.warning(
-                "A turn of the orchestrator '%s' held up the host for more than %s s: its next turns run in threads. "
-                "Orchestrators must not wait or compute for long: let an activity do it.",
-                name,
-                LONG,
-            )
-        return done
-
-    def _timed[T](self, conduct: _Conduct, work: Callable[[], T]) -> T:
+    def _timed[T](self, name: str, work: Callable[[], T]) -> T:
         started = self._clock()
         try:
             return work()
         finally:
-            conduct.note(self._clock() - started)
+            seconds = self._clock() - started
+            self._conducts[name].note(seconds)
+            if seconds > TOLD:
+                _log.warning(
+                    "A turn of the orchestrator '%s' took %.1f s. Orchestrators must not wait or compute for long, "
+                    "others wait for them: let an activity do it.",
+                    name,
+                    seconds,
+                )
+
+
+def _on_the_loop[T](work: Callable[[], T]) -> Future[T]:
+    done = Future[T]()
+    try:
+        with _no_running_loop():
+            done.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - as a thread of the pool does
+        done.set_exception(error)
+    return done
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from localazure.functions_host.turns import LONG, TRIAL, TurnExecutor
+from localazure.functions_host.turns import LONG, TOLD, TRIAL, TurnExecutor
 
 LOOP, THREAD = "loop", "thread"
 
@@ -29,6 +29,11 @@ class Clock:
 
 def long() -> str:
     Clock.now += 2 * LONG
+    return short()
+
+
+def waits() -> str:
+    Clock.now += 2 * TOLD
     return short()
 
 
@@ -68,13 +73,17 @@ def test_an_orchestrator_that_takes_long_never_gets_there() -> None:
     assert set(play(*[("slow", long)] * (TRIAL + 2))) == {THREAD}
 
 
-def test_one_that_held_the_loop_up_is_told_of_and_tried_for_longer(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_that_held_the_loop_up_is_tried_for_longer() -> None:
     quick, slow = ("moody", short), ("moody", long)
-    with caplog.at_level(logging.WARNING):
-        places = play(*[quick] * TRIAL, slow, *[quick] * (2 * TRIAL + 1))
+    places = play(*[quick] * TRIAL, slow, *[quick] * (2 * TRIAL + 1))
     assert places == [THREAD] * TRIAL + [LOOP] + [THREAD] * 2 * TRIAL + [LOOP]
+
+
+def test_only_what_no_busy_machine_explains_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        play(("slow", long), ("idle", waits))
     [warning] = caplog.messages
-    assert "'moody' held up the host" in warning
+    assert "orchestrator 'idle' took 2.0 s" in warning
 
 
 def test_a_turn_on_the_loop_may_run_a_loop_of_its_own() -> None:
